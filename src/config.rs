@@ -1,0 +1,226 @@
+//! src/config.rs: the keys of `[default.identity]`, their defaults, and how they are read.
+
+pub mod doctor;
+mod keys;
+pub mod site;
+mod span;
+
+use std::time::Duration;
+
+use figment::Figment;
+use serde::Deserialize;
+
+use self::doctor::Finding;
+use self::site::Site;
+
+/// `[default.identity]`, or `[default.identity.named.<name>]` laid over it.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Where a browser that is not logged in is led to, as a path of this site.
+    pub login_path: Option<String>,
+    /// Other sites, as `https://host[:port]`, whose pages may send unsafe requests.
+    pub origins: Vec<Site>,
+    /// Something in front of this process speaks TLS with the browser.
+    pub behind_tls_proxy: bool,
+    /// Codes of launch checks that may be overridden and are.
+    pub allow: Vec<String>,
+    pub session: Lifetimes,
+    pub cookie: Flags,
+    pub memory: Memory,
+}
+
+/// `[default.identity.session]`: how long a session lives (OWASP ASVS 5.0 7.3.1 and 7.3.2).
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(default)]
+pub struct Lifetimes {
+    #[serde(deserialize_with = "span::read")]
+    pub idle: Duration,
+    #[serde(deserialize_with = "span::read")]
+    pub absolute: Duration,
+    #[serde(deserialize_with = "span::read")]
+    pub remember: Duration,
+    pub max_per_user: usize,
+}
+
+/// `[default.identity.cookie]`: the flags of every cookie that is set.
+#[derive(Clone, Default, PartialEq, Debug, Deserialize)]
+#[serde(default)]
+pub struct Flags {
+    /// True unless the profile is `debug` and Rocket itself speaks no TLS.
+    pub secure: Option<bool>,
+    /// `__Host-` where `secure` holds, else none.
+    pub prefix: Option<Prefix>,
+    pub same_site: SameSite,
+    pub domain: Option<String>,
+    pub partitioned: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub enum Prefix {
+    #[serde(rename = "__Host-")]
+    Host,
+    #[serde(rename = "__Secure-")]
+    Secure,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Deserialize)]
+pub enum SameSite {
+    Strict,
+    #[default]
+    Lax,
+    None,
+}
+
+/// `[default.identity.memory]`: the store that needs no server.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// A login beyond it is refused with 503; a living session is never evicted for another's.
+    pub max_sessions: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            login_path: None,
+            origins: Vec::new(),
+            behind_tls_proxy: false,
+            allow: Vec::new(),
+            session: Lifetimes::default(),
+            cookie: Flags::default(),
+            memory: Memory::default(),
+        }
+    }
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Lifetimes {
+            idle: Duration::from_secs(30 * 60),
+            absolute: Duration::from_secs(24 * 60 * 60),
+            remember: Duration::from_secs(30 * 24 * 60 * 60),
+            max_per_user: 50,
+        }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory { max_sessions: 100_000 }
+    }
+}
+
+impl Settings {
+    /// Reads and checks the settings of the fairing `name` (empty for the unnamed).
+    pub fn read(figment: &Figment, name: &str) -> Result<Self, Finding> {
+        keys::check(figment)?;
+        let wrong = |error: figment::Error| Finding::refuse("RI009", error.to_string());
+        let settings: Settings = match (figment.contains("identity"), name) {
+            (false, _) => Settings::default(),
+            (true, "") => figment.extract_inner("identity").map_err(wrong)?,
+            (true, name) => figment
+                .focus("identity")
+                .merge(figment.focus(&format!("identity.named.{name}")))
+                .extract()
+                .map_err(wrong)?,
+        };
+        settings.check().map_err(|text| Finding::refuse("RI009", text))?;
+        Ok(settings)
+    }
+
+    /// What the types cannot say of a value.
+    fn check(&self) -> Result<(), String> {
+        let second = Duration::from_secs(1);
+        // Browsers keep no cookie longer than this (RFC 6265bis 5.5).
+        let limit = Duration::from_secs(400 * 24 * 60 * 60);
+        let session = &self.session;
+        for (key, span) in [
+            ("idle", session.idle),
+            ("absolute", session.absolute),
+            ("remember", session.remember),
+        ] {
+            if span < second || span > limit {
+                return Err(format!(
+                    "identity.session.{key} is {span:?}: it must be from one second to 400 days, \
+                     such as \"30m\""
+                ));
+            }
+        }
+        if !(1..=1000).contains(&session.max_per_user) {
+            return Err("identity.session.max_per_user must be from 1 to 1000".into());
+        }
+        if self.memory.max_sessions == 0 {
+            return Err("identity.memory.max_sessions must be at least 1".into());
+        }
+        if let Some(path) = &self.login_path
+            && !(path.starts_with('/') && !path.starts_with("//") && is_plain(path))
+        {
+            return Err(format!(
+                "identity.login_path is {path:?}: it must be a path of this site, such as \
+                 \"/login\""
+            ));
+        }
+        if let Some(domain) = &self.cookie.domain
+            && (domain.is_empty() || domain.contains(|c: char| c == ';' || c == ',') || !is_plain(domain))
+        {
+            return Err(format!("identity.cookie.domain is {domain:?}: it must be a host name"));
+        }
+        Ok(())
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::providers::Serialized;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(identity: Value, name: &str) -> Result<Settings, Finding> {
+        let figment = Figment::from(Serialized::default("identity", identity));
+        Settings::read(&figment, name)
+    }
+
+    #[test]
+    fn nothing_configured_is_the_defaults() {
+        assert_eq!(Settings::read(&Figment::new(), "").unwrap(), Settings::default());
+        assert_eq!(Settings::read(&Figment::new(), "admin").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn a_named_table_lies_over_the_common_one() {
+        let identity = json!({
+            "session": { "idle": "5m", "max_per_user": 3 },
+            "named": { "admin": { "session": { "idle": 60 } } },
+        });
+        let admin = read(identity.clone(), "admin").unwrap();
+        assert_eq!(admin.session.idle, Duration::from_secs(60));
+        assert_eq!(admin.session.max_per_user, 3);
+        assert_eq!(read(identity, "").unwrap().session.idle, Duration::from_secs(300));
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_by_the_name_of_its_key() {
+        for (identity, named) in [
+            (json!({ "session": { "idle": "soon" } }), "idle"),
+            (json!({ "session": { "idle": 0 } }), "idle"),
+            (json!({ "session": { "remember": "401d" } }), "remember"),
+            (json!({ "session": { "max_per_user": 0 } }), "max_per_user"),
+            (json!({ "memory": { "max_sessions": 0 } }), "max_sessions"),
+            (json!({ "cookie": { "same_site": "lax" } }), "same_site"),
+            (json!({ "cookie": { "prefix": "" } }), "prefix"),
+            (json!({ "cookie": { "domain": "a.test; Secure" } }), "domain"),
+            (json!({ "origins": ["https://a.test/path"] }), "origins"),
+            (json!({ "login_path": "//evil.test" }), "login_path"),
+        ] {
+            let finding = read(identity.clone(), "").expect_err(&identity.to_string());
+            assert_eq!(finding.code, "RI009");
+            assert!(finding.text.contains(named), "{}", finding.text);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! src/error.rs: why a request was refused (`Denied`) and why an act failed (`Error`).
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::secret::NoEntropy;
+
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// The reason for a refusal; its code and status never change within a major version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    Unauthenticated,
+    SessionInvalid,
+    CrossOrigin,
+    RevokedMeanwhile,
+    InvalidUserId,
+    UserNotStorable,
+    StoreUnavailable,
+    StoreFull,
+    NoEntropy,
+    FairingMissing,
+}
+
+impl Reason {
+    pub fn code(self) -> &'static str {
+        self.parts().0
+    }
+
+    pub fn status(self) -> u16 {
+        self.parts().1
+    }
+
+    /// One sentence for a person; it tells nothing that the code does not.
+    pub fn detail(self) -> &'static str {
+        self.parts().2
+    }
+
+    fn parts(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Reason::Unauthenticated => ("unauthenticated", 401, "You are not logged in."),
+            Reason::SessionInvalid => {
+                ("session_invalid", 401, "Your session has ended. Log in again.")
+            }
+            Reason::CrossOrigin => {
+                ("cross_origin", 403, "This request came from another site and was refused.")
+            }
+            Reason::RevokedMeanwhile => {
+                ("revoked_meanwhile", 409, "Your sessions were ended meanwhile. Log in again.")
+            }
+            Reason::InvalidUserId => {
+                ("invalid_user_id", 500, "The user's id is empty or over 255 bytes.")
+            }
+            Reason::UserNotStorable => {
+                ("user_not_storable", 500, "The user cannot be written as JSON.")
+            }
+            Reason::StoreUnavailable => {
+                ("store_unavailable", 503, "The session store does not answer. Try again.")
+            }
+            Reason::StoreFull => ("store_full", 503, "No more sessions can be kept just now."),
+            Reason::NoEntropy => ("no_entropy", 503, "The system gave no random bytes."),
+            Reason::FairingMissing => {
+                ("fairing_missing", 500, "The identity fairing of this guard is not attached.")
+            }
+        }
+    }
+}
+
+/// A reason with its cause, before it is known whose it is.
+#[derive(Debug)]
+pub struct Failure {
+    pub reason: Reason,
+    pub source: Option<Source>,
+}
+
+impl Failure {
+    pub fn unavailable(source: impl Into<Source>) -> Self {
+        Failure { reason: Reason::StoreUnavailable, source: Some(source.into()) }
+    }
+}
+
+impl From<Reason> for Failure {
+    fn from(reason: Reason) -> Self {
+        Failure { reason, source: None }
+    }
+}
+
+impl From<NoEntropy> for Failure {
+    fn from(source: NoEntropy) -> Self {
+        Failure { reason: Reason::NoEntropy, source: Some(source.into()) }
+    }
+}
+
+/// Why a guard refused a request: a stable code, its status and the fairing that refused.
+///
+/// It is the `Error` of every guard, and [`Denied::of`](Denied::of) reads it in any catcher.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Denied {
+    reason: Reason,
+    fairing: Option<Arc<str>>,
+}
+
+impl Denied {
+    pub(crate) fn new(reason: Reason, fairing: Option<Arc<str>>) -> Self {
+        Denied { reason, fairing }
+    }
+
+    pub(crate) fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// A stable code in `snake_case`: `unauthenticated` (no credential), `session_invalid` (one
+    /// that is unknown, expired or malformed), `cross_origin`, `store_unavailable`,
+    /// `fairing_missing`, and for an [`Error`] also `revoked_meanwhile`, `store_full`,
+    /// `invalid_user_id`, `user_not_storable`, `no_entropy`.
+    pub fn code(&self) -> &'static str {
+        self.reason.code()
+    }
+
+    /// One sentence for a person.
+    pub fn detail(&self) -> &'static str {
+        self.reason.detail()
+    }
+
+    /// The name given by [`Identity::named`](crate::Identity::named), empty for the unnamed
+    /// fairing; `None` where the fairing is missing.
+    pub fn fairing(&self) -> Option<&str> {
+        self.fairing.as_deref()
+    }
+}
+
+impl fmt::Debug for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Denied({}", self.code())?;
+        match self.fairing() {
+            Some(name) if !name.is_empty() => write!(f, ", {name})"),
+            _ => f.write_str(")"),
+        }
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.detail())
+    }
+}
+
+impl std::error::Error for Denied {}
+
+/// Why an act of [`Auth`](crate::Auth) failed.
+///
+/// As a responder it answers with its status through the application's catchers, where
+/// [`Denied::of`] finds the reason. Neither its `Debug` nor its `Display` holds a secret.
+pub struct Error {
+    denied: Denied,
+    source: Option<Source>,
+}
+
+impl Error {
+    pub(crate) fn new(failure: Failure, fairing: Option<Arc<str>>) -> Self {
+        let denied = Denied::new(failure.reason, fairing);
+        Error { denied, source: failure.source }
+    }
+
+    /// The same reason as a guard would give it.
+    pub fn denied(&self) -> &Denied {
+        &self.denied
+    }
+
+    /// The stable code; see [`Denied::code`].
+    pub fn code(&self) -> &'static str {
+        self.denied.code()
+    }
+
+    /// The store did not answer or has no room: nothing happened that the caller was promised,
+    /// and the same act may succeed later (status 503).
+    pub fn is_unavailable(&self) -> bool {
+        self.denied.reason.status() == 503
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug.field("code", &self.code());
+        if let Some(source) = &self.source {
+            debug.field("source", &source.to_string());
+        }
+        debug.finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.denied, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}

@@ -1,0 +1,46 @@
+//! src/session/record.rs: what is kept of a session and of its user.
+
+use std::net::IpAddr;
+
+use crate::clock::Time;
+use crate::ticket::Handle;
+
+/// A session as its login made it; nothing in it changes afterwards.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    pub handle: Handle,
+    pub created: Time,
+    /// `created` plus the absolute lifetime, or plus that of a remembered session.
+    pub end: Time,
+    pub authenticated_at: Time,
+    pub remembered: bool,
+    pub user_agent: Option<Box<str>>,
+    pub address: Option<IpAddr>,
+}
+
+/// The application's user, kept once whatever the number of sessions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredUser {
+    /// `User::VERSION` of the application that wrote it.
+    pub version: u32,
+    pub json: Box<str>,
+    /// The moment that the application's own data was read at, or before.
+    pub as_of: Time,
+}
+
+/// At most 120 bytes of a `User-Agent`, cut between characters.
+pub fn cut_agent(agent: &str) -> Box<str> {
+    agent[..agent.floor_char_boundary(120)].into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_cut_at_120_bytes_and_never_inside_a_character() {
+        assert_eq!(&*cut_agent("curl/8"), "curl/8");
+        assert_eq!(cut_agent(&"a".repeat(500)).len(), 120);
+        assert_eq!(cut_agent(&format!("{}é", "a".repeat(119))).len(), 119);
+    }
+}

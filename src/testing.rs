@@ -1,0 +1,96 @@
+//! src/testing.rs: for an application's own tests (feature `testing`): log in without a form, and
+//! move the clock.
+//!
+//! ```
+//! # use rocket::{get, routes, http::Status, local::asynchronous::Client};
+//! # use rocket_identity::{testing, Identity, SessionUser, User, UserId};
+//! # use serde::{Deserialize, Serialize};
+//! # use std::time::Duration;
+//! # #[derive(Clone, Serialize, Deserialize)]
+//! # struct Account { id: u64, name: String }
+//! # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
+//! # #[get("/")]
+//! # fn home(user: SessionUser<Account>) -> String { format!("Hello, {}!", user.name) }
+//! # fn rocket() -> rocket::Rocket<rocket::Build> {
+//! #     rocket::build().attach(Identity::<Account>::sessions()).mount("/", routes![home])
+//! # }
+//! # rocket::async_test(async {
+//! let clock = testing::Clock::stopped();
+//! let client = Client::tracked(rocket().manage(clock.clone())).await?;
+//! testing::login(&client, Account { id: 1, name: "Ada".into() }).await?;
+//! assert_eq!(client.get("/").dispatch().await.status(), Status::Ok);
+//!
+//! clock.advance(Duration::from_secs(31 * 60));
+//! assert_eq!(client.get("/").dispatch().await.status(), Status::Unauthorized);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+use std::time::Duration;
+
+use rocket::http::{Cookie, Method};
+use rocket::local::{asynchronous, blocking as rocket_blocking};
+
+use crate::clock;
+use crate::error::Error;
+use crate::user::User;
+use crate::web::Plan;
+
+/// The path that a planned login asks for; no application answers it.
+const NOWHERE: &str = "/.rocket_identity/testing";
+
+/// A clock that stands still until it is moved; `manage` it and every fairing goes by it.
+#[derive(Clone, Debug)]
+pub struct Clock(clock::Clock);
+
+impl Clock {
+    /// A clock that stopped just now.
+    pub fn stopped() -> Self {
+        Clock(clock::Clock::stopped_at(clock::Clock::system().now()))
+    }
+
+    /// Moves it, and with it every clone.
+    pub fn advance(&self, span: Duration) {
+        self.0.advance(span);
+    }
+
+    pub(crate) fn inner(&self) -> clock::Clock {
+        self.0.clone()
+    }
+}
+
+/// Logs `user` in. A tracked client keeps the cookie; an untracked one needs the one returned.
+///
+/// # Errors
+///
+/// Those of [`Auth::login`](crate::Auth::login), and `fairing_missing` where no fairing for `U`
+/// is attached.
+pub async fn login<U: User>(
+    client: &asynchronous::Client,
+    user: U,
+) -> Result<Cookie<'static>, Error> {
+    let request = client.req(Method::Options, NOWHERE);
+    let plan = Plan::lay(request.inner(), user);
+    let response = request.dispatch().await;
+    plan.outcome(response.cookies().iter().last())
+}
+
+/// The same for Rocket's blocking client.
+pub mod blocking {
+    use super::*;
+
+    /// See [`testing::login`](super::login).
+    ///
+    /// # Errors
+    ///
+    /// The same as there.
+    pub fn login<U: User>(
+        client: &rocket_blocking::Client,
+        user: U,
+    ) -> Result<Cookie<'static>, Error> {
+        let request = client.req(Method::Options, NOWHERE);
+        let plan = Plan::lay(request.inner(), user);
+        let response = request.dispatch();
+        plan.outcome(response.cookies().iter().last())
+    }
+}

@@ -1,0 +1,250 @@
+//! src/web/fairing.rs: what an application attaches. It wires the floors below at ignition, refuses
+//! an insecure launch, and completes each response; it authenticates nothing.
+
+use std::any::type_name;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rocket::config::LogLevel;
+use rocket::fairing::{self, Fairing, Info, Kind};
+use rocket::{Build, Config, Data, Ignite, Orbit, Phase, Request, Response, Rocket};
+
+use super::cookie::SessionCookie;
+use super::headers;
+use super::visit::Visit;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::config::doctor::{self, Finding, Severity, Surroundings};
+use crate::event::{Event, Events, Listener};
+use crate::memory::Memory;
+use crate::secret;
+use crate::session::Sessions;
+use crate::user::User;
+
+/// The fairing that installs a session store for users of type `U`.
+///
+/// Its settings are in `[default.identity]` of `Rocket.toml`; every key has a default that is
+/// right in production. At ignition it checks them, and what is insecure does not launch in
+/// release: each refusal has a code and says the fix.
+///
+/// ```
+/// # use rocket_identity::{Identity, User, UserId};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Clone, Serialize, Deserialize)]
+/// # struct Account { id: u64 }
+/// # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
+/// let rocket = rocket::build()
+///     .attach(Identity::<Account>::sessions())
+///     .register("/", rocket_identity::catchers());
+/// ```
+pub struct Identity<U> {
+    name: Arc<str>,
+    listener: Option<Arc<Listener>>,
+    user: PhantomData<fn() -> U>,
+}
+
+/// What one fairing works with; the same for every user type.
+pub struct Core {
+    pub name: Arc<str>,
+    pub settings: Settings,
+    pub cookie: SessionCookie,
+    pub sessions: Sessions,
+    pub events: Events,
+    pub clock: Clock,
+}
+
+/// The managed state by which a guard finds the fairing of its user type.
+struct Installed<U> {
+    core: Core,
+    user: PhantomData<fn() -> U>,
+}
+
+/// The names of all fairings, since two of one name would share a cookie.
+#[derive(Default)]
+struct Names(Mutex<BTreeSet<Arc<str>>>);
+
+impl<U: User> Identity<U> {
+    /// Sessions: a cookie holds a random ticket, a store the rest.
+    pub fn sessions() -> Self {
+        Identity { name: Arc::from(""), listener: None, user: PhantomData }
+    }
+
+    /// Names the fairing, for a second type of user beside the first.
+    ///
+    /// Its settings are those of `[default.identity]` with `[default.identity.named.<name>]` laid
+    /// over them, and its cookie is `__Host-<name>-session`. A name has from 1 to 32 lower-case
+    /// letters, digits and `-`.
+    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = Arc::from(&*name.into());
+        self
+    }
+
+    /// Calls `listener` with each event, on the thread of the request that it happened in: keep it
+    /// short and do not block.
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    fn install(&self, rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, Vec<Finding>)> {
+        let stop = |rocket, code, text: String| Err((rocket, vec![Finding::refuse(code, text)]));
+        let around = match surroundings(&rocket) {
+            Ok(around) => around,
+            Err(error) => return stop(rocket, "RI009", error.to_string()),
+        };
+        if let Err(finding) = self.check_name() {
+            return Err((rocket, vec![finding]));
+        }
+        let settings = match Settings::read(rocket.figment(), &self.name) {
+            Ok(settings) => settings,
+            Err(finding) => return Err((rocket, vec![finding])),
+        };
+        let findings = doctor::examine(&settings, &around);
+        report(&findings);
+        if findings.iter().any(|finding| finding.severity == Severity::Refuse) {
+            return Err((rocket, Vec::new()));
+        }
+        let Ok(salt) = secret::random_bytes() else {
+            return stop(rocket, "RI009", "the system gave no random bytes".into());
+        };
+        let rocket = if rocket.state::<Names>().is_none() { rocket.manage(Names::default()) } else { rocket };
+        if !self.take_name(&rocket) || rocket.state::<Installed<U>>().is_some() {
+            let text = format!(
+                "Identity::<{}> is attached twice, or another fairing has its name {:?}; attach \
+                 one for each user type and give all but one a name: .named(\"admin\")",
+                type_name::<U>(), &*self.name,
+            );
+            return stop(rocket, "RI011", text);
+        }
+        let clock = clock(&rocket);
+        let store = Memory::new(settings.memory.max_sessions, clock.clone());
+        let core = Core {
+            name: self.name.clone(),
+            cookie: SessionCookie::new(&settings.cookie, &self.name, &around),
+            sessions: Sessions::new(Arc::new(store), clock.clone(), settings.session.clone()),
+            events: Events::new(self.name.clone(), salt, self.listener.clone()),
+            settings,
+            clock,
+        };
+        Ok(rocket.manage(Installed::<U> { core, user: PhantomData }))
+    }
+
+    fn check_name(&self) -> Result<(), Finding> {
+        let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if self.name.len() <= 32 && self.name.bytes().all(valid) {
+            return Ok(());
+        }
+        let text = format!(
+            "Identity::named({:?}): a name has from 1 to 32 lower-case letters, digits and `-`",
+            &*self.name
+        );
+        Err(Finding::refuse("RI009", text))
+    }
+
+    fn take_name(&self, rocket: &Rocket<Build>) -> bool {
+        let Some(names) = rocket.state::<Names>() else { return false };
+        names.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name.clone())
+    }
+}
+
+#[rocket::async_trait]
+impl<U: User> Fairing for Identity<U> {
+    fn info(&self) -> Info {
+        Info { name: "Identity", kind: Kind::Ignite | Kind::Liftoff | Kind::Request | Kind::Response }
+    }
+
+    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
+        self.install(rocket).map_err(|(rocket, findings)| {
+            report(&findings);
+            rocket
+        })
+    }
+
+    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+        if let Some(core) = Core::of::<U, _>(rocket) {
+            let Settings { session, memory, .. } = &core.settings;
+            tracing::info!(
+                target: "rocket_identity",
+                "identity: sessions of {} in memory (at most {}), cookie `{}`, idle {}, absolute {}",
+                type_name::<U>(),
+                memory.max_sessions,
+                core.cookie.name(),
+                humantime::format_duration(session.idle),
+                humantime::format_duration(session.absolute),
+            );
+        }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        if let Some(core) = Core::of::<U, _>(request.rocket()) {
+            Visit::<U>::begin(core, request);
+        }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let Some(core) = Core::of::<U, _>(request.rocket()) else { return };
+        #[cfg(feature = "testing")]
+        super::plan::Plan::<U>::carry_out(core, request).await;
+        if let Some(visit) = Visit::<U>::seen(core, request) {
+            headers::complete(visit, response);
+        }
+    }
+}
+
+impl Core {
+    pub fn of<U: User, P: Phase>(rocket: &Rocket<P>) -> Option<&Core> {
+        rocket.state::<Installed<U>>().map(|installed| &installed.core)
+    }
+}
+
+/// For the sentinels of all guards: a launch without the fairing that a guard needs is stopped.
+pub fn is_missing<U: User>(guard: &str, rocket: &Rocket<Ignite>) -> bool {
+    let missing = Core::of::<U, _>(rocket).is_none();
+    if missing {
+        let full = type_name::<U>();
+        let short = full.rsplit("::").next().unwrap_or(full);
+        let text = format!(
+            "a route uses {guard}<{short}>, but no identity fairing for {full} is attached; add \
+             .attach(Identity::<{short}>::sessions()) to the line of rocket::build()"
+        );
+        report(&[Finding::refuse("RI012", text)]);
+    }
+    missing
+}
+
+fn report(findings: &[Finding]) {
+    for finding in findings {
+        match finding.severity {
+            Severity::Refuse => tracing::error!(target: "rocket_identity", "{finding}"),
+            Severity::Warn => tracing::warn!(target: "rocket_identity", "{finding}"),
+        }
+    }
+}
+
+fn surroundings(rocket: &Rocket<Build>) -> Result<Surroundings, Box<figment::Error>> {
+    let config = Config::try_from(rocket.figment())?;
+    Ok(Surroundings {
+        // Only the profile named exactly `debug` is lax.
+        release: *rocket.figment().profile() != "debug",
+        tls: config.tls_enabled(),
+        address: config.address,
+        debug_log: config.log_level == LogLevel::Debug,
+        stopped_clock: stopped_clock(rocket).is_some(),
+    })
+}
+
+fn clock(rocket: &Rocket<Build>) -> Clock {
+    stopped_clock(rocket).unwrap_or_default()
+}
+
+#[cfg(feature = "testing")]
+fn stopped_clock(rocket: &Rocket<Build>) -> Option<Clock> {
+    rocket.state::<crate::testing::Clock>().map(|clock| clock.inner())
+}
+
+#[cfg(not(feature = "testing"))]
+fn stopped_clock(_: &Rocket<Build>) -> Option<Clock> {
+    None
+}

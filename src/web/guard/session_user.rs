@@ -1,0 +1,83 @@
+//! src/web/guard/session_user.rs: there is a user, and a session proves it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use rocket::request::{FromRequest, Outcome, Request};
+use rocket::{Ignite, Rocket, Sentinel};
+
+use crate::error::Denied;
+use crate::session::Session;
+use crate::user::User;
+use crate::web::fairing::{Core, is_missing};
+use crate::web::outcome;
+use crate::web::resolve::{Resolved, resolve};
+use crate::web::visit::{Current, Visit};
+
+/// The user of a live session; dereferences to the application's own type.
+///
+/// * **Succeeds** where the request's cookie names a live session of a user of type `U`.
+/// * **Forwards** with 401 where there is no cookie (`unauthenticated`), or one that is unknown,
+///   expired, malformed or there twice, or whose user can no longer be read (`session_invalid`).
+/// * **Fails** with 403 (`cross_origin`) where an unsafe request with the cookie comes from
+///   another site; with 503 (`store_unavailable`) where the store does not answer; with 500
+///   (`fairing_missing`) where no fairing for `U` is attached.
+///
+/// Do not write `Option<SessionUser<U>>`: Rocket makes `None` of every failure, so an outage of the
+/// store would read as "not logged in". [`MaybeUser`](crate::MaybeUser) is the type for that.
+///
+/// ```
+/// # use rocket::get;
+/// # use rocket_identity::{SessionUser, User, UserId};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Clone, Serialize, Deserialize)]
+/// # struct Account { id: u64, name: String }
+/// # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
+/// #[get("/")]
+/// fn home(user: SessionUser<Account>) -> String {
+///     format!("Hello, {}!", user.name)
+/// }
+/// ```
+pub struct SessionUser<U>(Arc<Current<U>>);
+
+impl<U: User> SessionUser<U> {
+    /// The user by value.
+    pub fn into_inner(self) -> U {
+        self.0.user.clone()
+    }
+
+    /// The session that proves it.
+    pub fn session(&self) -> &Session {
+        &self.0.session
+    }
+}
+
+impl<U> Deref for SessionUser<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.0.user
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, U: User> FromRequest<'r> for SessionUser<U> {
+    type Error = Denied;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Denied> {
+        let Some(core) = Core::of::<U, _>(request.rocket()) else {
+            return outcome::missing(request);
+        };
+        match resolve(core, Visit::of(core, request)).await {
+            Resolved::User(current) => Outcome::Success(SessionUser(current.clone())),
+            Resolved::Anonymous(reason) => outcome::forward(core, request, *reason),
+            Resolved::Refused(reason) => outcome::error(core, request, *reason),
+        }
+    }
+}
+
+impl<U: User> Sentinel for SessionUser<U> {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        is_missing::<U>("SessionUser", rocket)
+    }
+}

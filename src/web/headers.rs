@@ -1,0 +1,40 @@
+//! src/web/headers.rs: what a response must carry, whoever made it: a handler, a catcher, a panic.
+
+use rocket::Response;
+use rocket::http::Status;
+
+use super::visit::Visit;
+use crate::user::User;
+
+/// Adds headers and takes none away, but for a `Cache-Control` that would let the page be kept.
+///
+/// The session's cookie rides here because Rocket has emptied its jar by now, and drops the jar's
+/// changes when a catcher answers.
+pub fn complete<U: User>(visit: &Visit<U>, response: &mut Response<'_>) {
+    let refused = response.status().code >= 400;
+    let set_cookie = visit.take_cookie();
+    response.adjoin_raw_header("Vary", "Cookie");
+    if visit.origin_mattered {
+        response.adjoin_raw_header("Vary", "Sec-Fetch-Site, Origin");
+    }
+    // OWASP ASVS 5.0 14.3.2. Absent and looked for on a success: the page is everybody's.
+    if visit.presented.any() || set_cookie.is_some() || refused {
+        forbid_storing(response);
+    }
+    if let Some(set_cookie) = set_cookie {
+        response.adjoin_raw_header("Set-Cookie", set_cookie);
+    }
+    if response.status() == Status::ServiceUnavailable && !response.headers().contains("Retry-After") {
+        response.adjoin_raw_header("Retry-After", "1");
+    }
+}
+
+/// Another value beside `no-store` may win in some cache, so it replaces what was there.
+pub fn forbid_storing(response: &mut Response<'_>) {
+    let kept = response.headers().get("Cache-Control").any(|field| {
+        field.split(',').any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
+    });
+    if !kept {
+        response.set_raw_header("Cache-Control", "no-store");
+    }
+}

@@ -1,0 +1,56 @@
+//! src/web/plan.rs: a login that a test asks for, carried out while its request is answered.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rocket::Request;
+use rocket::http::Cookie;
+
+use super::auth::Auth;
+use super::fairing::Core;
+use crate::error::{Error, Failure, Reason};
+use crate::user::User;
+
+/// Both ends of a planned login: the test's and the fairing's.
+pub struct Plan<U>(Arc<Mutex<State<U>>>);
+
+enum State<U> {
+    Empty,
+    Laid(U),
+    Done(Result<(), Error>),
+}
+
+impl<U: User> Plan<U> {
+    /// Plans a login of `user` for when `request` is answered.
+    pub fn lay(request: &Request<'_>, user: U) -> Self {
+        let plan = Self::of(request);
+        plan.put(State::Laid(user));
+        plan
+    }
+
+    /// Carries out what is planned for this request, if anything.
+    pub async fn carry_out(core: &Core, request: &Request<'_>) {
+        let plan = Self::of(request);
+        if let State::Laid(user) = plan.put(State::Empty) {
+            let done = Auth::new(core, request).login(user).await;
+            plan.put(State::Done(done.map(|_| ())));
+        }
+    }
+
+    /// What became of it; `cookie` is the response's last.
+    pub fn outcome(self, cookie: Option<&Cookie<'_>>) -> Result<Cookie<'static>, Error> {
+        match (self.put(State::Empty), cookie) {
+            (State::Done(Err(error)), _) => Err(error),
+            (State::Done(Ok(())), Some(cookie)) => Ok(cookie.clone().into_owned()),
+            _ => Err(Error::new(Failure::from(Reason::FairingMissing), None)),
+        }
+    }
+
+    fn of(request: &Request<'_>) -> Self {
+        let shared = request.local_cache(|| Plan::<U>(Arc::new(Mutex::new(State::Empty))));
+        Plan(shared.0.clone())
+    }
+
+    fn put(&self, state: State<U>) -> State<U> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), state)
+    }
+}

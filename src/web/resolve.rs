@@ -1,0 +1,83 @@
+//! src/web/resolve.rs: from the credentials of a request to a user, once per request.
+
+use std::sync::Arc;
+
+use super::fairing::Core;
+use super::visit::{Current, Visit};
+use crate::error::Reason;
+use crate::event::Event;
+use crate::session::{Resumed, StoreError};
+use crate::user::User;
+
+/// What the credentials of a request were worth.
+pub enum Resolved<U> {
+    User(Arc<Current<U>>),
+    /// No credential, or one that is no good: a guard forwards.
+    Anonymous(Reason),
+    /// The request itself is refused: a guard answers.
+    Refused(Reason),
+}
+
+/// Looks the request's user up at the first call; later ones wait for it or read it.
+pub async fn resolve<'r, U: User>(
+    core: &Core,
+    visit: &'r Visit<U>,
+) -> &'r Resolved<U> {
+    visit.resolved.get_or_init(|| look_up(core, visit)).await
+}
+
+async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
+    let refused = |reason: Reason| {
+        core.events.emit(Event::new(Event::REFUSED).reason(reason.code()).address(visit.peer));
+    };
+    if !visit.presented.any() {
+        return Resolved::Anonymous(Reason::Unauthenticated);
+    }
+    let Some(ticket) = visit.presented.ticket() else {
+        refused(Reason::SessionInvalid);
+        return Resolved::Anonymous(Reason::SessionInvalid);
+    };
+    // Before any store read: a foreign page must not spend our store's time.
+    if visit.cross_origin {
+        refused(Reason::CrossOrigin);
+        return Resolved::Refused(Reason::CrossOrigin);
+    }
+    let (session, stored) = match core.sessions.resume(ticket).await {
+        Ok(Resumed::Live { session, user, untouched }) => {
+            if let Some(cause) = untouched {
+                core.events.emit(Event::new(Event::TOUCH_FAILED).tag(ticket.tag()).cause(&cause));
+            }
+            (session, user)
+        }
+        Ok(Resumed::Gone) => {
+            refused(Reason::SessionInvalid);
+            return Resolved::Anonymous(Reason::SessionInvalid);
+        }
+        Err(StoreError::Unreadable(cause)) => {
+            core.events.emit(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
+            return Resolved::Anonymous(Reason::SessionInvalid);
+        }
+        Err(cause @ StoreError::Unavailable(_)) => {
+            core.events.emit(Event::new(Event::STORE_FAILED).cause(&cause));
+            return Resolved::Refused(Reason::StoreUnavailable);
+        }
+    };
+    match read_user::<U>(stored.version, &stored.json) {
+        Ok(user) => Resolved::User(Arc::new(Current { user, session })),
+        Err(cause) => {
+            core.events.emit(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
+            Resolved::Anonymous(Reason::SessionInvalid)
+        }
+    }
+}
+
+/// Why a stored user is not one of today's; the text holds none of its data.
+fn read_user<U: User>(version: u32, json: &str) -> Result<U, String> {
+    if version != U::VERSION {
+        return Err(format!("a user of version {version}, not {}", U::VERSION));
+    }
+    // serde's own message may quote the value.
+    serde_json::from_str(json).map_err(|error| {
+        format!("a user that does not read as {} at column {}", std::any::type_name::<U>(), error.column())
+    })
+}

@@ -1,0 +1,124 @@
+//! src/web/visit.rs: what a fairing keeps of one request. Rocket's request-local values are
+//! first-writer-wins and keyed by type, so each is a private type with cells inside.
+
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rocket::Request;
+use rocket::tokio::sync::{Mutex as AsyncMutex, OnceCell};
+
+use super::cookie::Presented;
+use super::fairing::Core;
+use super::origin;
+use super::resolve::Resolved;
+use crate::clock::Time;
+use crate::error::Denied;
+use crate::session::Session;
+use crate::ticket::Ticket;
+use crate::user::User;
+
+/// One request, as the fairing of `U` sees it; made when the first of its guards runs.
+pub struct Visit<U> {
+    pub presented: Presented,
+    /// The request could act with the cookie and comes from another site.
+    pub cross_origin: bool,
+    /// The check above was needed, so the answer varies by its fields.
+    pub origin_mattered: bool,
+    /// The request's beginning: nothing that the application read for it is older.
+    pub began: Time,
+    pub peer: Option<IpAddr>,
+    pub resolved: OnceCell<Resolved<U>>,
+    /// What this request's own acts made of it. Acts wait for each other.
+    pub acts: AsyncMutex<Acts<U>>,
+    set_cookie: Mutex<Option<String>>,
+}
+
+/// The state after the acts so far.
+pub struct Acts<U> {
+    /// The ticket of the session that this request itself began.
+    pub ticket: Option<Ticket>,
+    /// `None` until an act; then the user that is logged in now, if any.
+    pub current: Option<Option<Arc<Current<U>>>>,
+    /// The moment of a revocation of all by this request.
+    pub revocation: Option<Time>,
+}
+
+/// A user and the session that brought them.
+pub struct Current<U> {
+    pub user: U,
+    pub session: Session,
+}
+
+/// The request-local value; the visit in it is empty where no guard ran.
+struct Slot<U> {
+    began: Time,
+    visit: OnceLock<Visit<U>>,
+    user: PhantomData<fn() -> U>,
+}
+
+impl<U: User> Visit<U> {
+    /// Notes the request's beginning.
+    pub fn begin(core: &Core, request: &Request<'_>) {
+        request.local_cache(|| Slot::<U>::new(core.clock.now()));
+    }
+
+    pub fn of<'r>(core: &Core, request: &'r Request<'_>) -> &'r Self {
+        let slot = request.local_cache(|| Slot::<U>::new(core.clock.now()));
+        slot.visit.get_or_init(|| {
+            let origin_mattered = origin::matters(request);
+            Visit {
+                presented: core.cookie.read(request),
+                cross_origin: origin_mattered && !origin::is_allowed(request, &core.settings.origins),
+                origin_mattered,
+                began: slot.began,
+                peer: request.remote().map(|peer| peer.ip()),
+                resolved: OnceCell::new(),
+                acts: AsyncMutex::new(Acts { ticket: None, current: None, revocation: None }),
+                set_cookie: Mutex::new(None),
+            }
+        })
+    }
+
+    /// The visit, where a guard of this fairing ran.
+    pub fn seen<'r>(core: &Core, request: &'r Request<'_>) -> Option<&'r Self> {
+        request.local_cache(|| Slot::<U>::new(core.clock.now())).visit.get()
+    }
+
+    /// The one `Set-Cookie` that the response will carry; the last act's.
+    pub fn put_cookie(&self, header: String) {
+        *self.set_cookie.lock().unwrap_or_else(PoisonError::into_inner) = Some(header);
+    }
+
+    pub fn take_cookie(&self) -> Option<String> {
+        self.set_cookie.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<U> Slot<U> {
+    fn new(began: Time) -> Self {
+        Slot { began, visit: OnceLock::new(), user: PhantomData }
+    }
+}
+
+/// The last refusal of a request, whichever fairing's it was, for catchers.
+#[derive(Default)]
+pub struct LastRefusal(Mutex<Option<Refusal>>);
+
+#[derive(Clone)]
+pub struct Refusal {
+    pub denied: Denied,
+    pub login_path: Option<Arc<str>>,
+}
+
+impl LastRefusal {
+    pub fn note(request: &Request<'_>, refusal: Refusal) {
+        let slot = request.local_cache(LastRefusal::default);
+        *slot.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+    }
+
+    pub fn of(request: &Request<'_>) -> Option<Refusal> {
+        let slot = request.local_cache(LastRefusal::default);
+        slot.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
