@@ -64,7 +64,32 @@ impl Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door that the others must use")]
+/// A clock that stands still until it is moved; `manage` it and every fairing goes by it.
+#[cfg(feature = "testing")]
+#[derive(Clone, Debug)]
+pub struct StoppedClock(Clock);
+
+#[cfg(feature = "testing")]
+impl StoppedClock {
+    /// A clock that stopped just now.
+    pub fn stopped() -> Self {
+        StoppedClock(Clock::stopped_at(Clock::system().now()))
+    }
+
+    /// Moves it, and with it every clone.
+    pub fn advance(&self, span: Duration) {
+        self.0.advance(span);
+    }
+
+    pub(crate) fn inner(&self) -> Clock {
+        self.0.clone()
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the door that the others must use"
+)]
 fn system_now() -> Time {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Time(now.map(millis).unwrap_or_default())
@@ -89,8 +114,14 @@ mod tests {
 
     #[test]
     fn an_endless_span_saturates_instead_of_wrapping_into_the_past() {
-        assert_eq!(Time::from_millis(7).after(Duration::MAX), Time::from_millis(u64::MAX));
-        assert_eq!(Time::from_millis(7).since(Time::from_millis(9)), Duration::ZERO);
+        assert_eq!(
+            Time::from_millis(7).after(Duration::MAX),
+            Time::from_millis(u64::MAX)
+        );
+        assert_eq!(
+            Time::from_millis(7).since(Time::from_millis(9)),
+            Duration::ZERO
+        );
     }
 
     #[test]

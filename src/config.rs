@@ -14,7 +14,7 @@ use self::doctor::Finding;
 use self::site::Site;
 
 /// `[default.identity]`, or `[default.identity.named.<name>]` laid over it.
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[derive(Clone, Default, PartialEq, Debug, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// Where a browser that is not logged in is led to, as a path of this site.
@@ -80,20 +80,6 @@ pub struct Memory {
     pub max_sessions: usize,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            login_path: None,
-            origins: Vec::new(),
-            behind_tls_proxy: false,
-            allow: Vec::new(),
-            session: Lifetimes::default(),
-            cookie: Flags::default(),
-            memory: Memory::default(),
-        }
-    }
-}
-
 impl Default for Lifetimes {
     fn default() -> Self {
         Lifetimes {
@@ -107,7 +93,9 @@ impl Default for Lifetimes {
 
 impl Default for Memory {
     fn default() -> Self {
-        Memory { max_sessions: 100_000 }
+        Memory {
+            max_sessions: 100_000,
+        }
     }
 }
 
@@ -125,7 +113,9 @@ impl Settings {
                 .extract()
                 .map_err(wrong)?,
         };
-        settings.check().map_err(|text| Finding::refuse("RI009", text))?;
+        settings
+            .check()
+            .map_err(|text| Finding::refuse("RI009", text))?;
         Ok(settings)
     }
 
@@ -162,9 +152,11 @@ impl Settings {
             ));
         }
         if let Some(domain) = &self.cookie.domain
-            && (domain.is_empty() || domain.contains(|c: char| c == ';' || c == ',') || !is_plain(domain))
+            && (domain.is_empty() || domain.contains([';', ',']) || !is_plain(domain))
         {
-            return Err(format!("identity.cookie.domain is {domain:?}: it must be a host name"));
+            return Err(format!(
+                "identity.cookie.domain is {domain:?}: it must be a host name"
+            ));
         }
         Ok(())
     }
@@ -188,8 +180,14 @@ mod tests {
 
     #[test]
     fn nothing_configured_is_the_defaults() {
-        assert_eq!(Settings::read(&Figment::new(), "").unwrap(), Settings::default());
-        assert_eq!(Settings::read(&Figment::new(), "admin").unwrap(), Settings::default());
+        assert_eq!(
+            Settings::read(&Figment::new(), "").unwrap(),
+            Settings::default()
+        );
+        assert_eq!(
+            Settings::read(&Figment::new(), "admin").unwrap(),
+            Settings::default()
+        );
     }
 
     #[test]
@@ -201,7 +199,10 @@ mod tests {
         let admin = read(identity.clone(), "admin").unwrap();
         assert_eq!(admin.session.idle, Duration::from_secs(60));
         assert_eq!(admin.session.max_per_user, 3);
-        assert_eq!(read(identity, "").unwrap().session.idle, Duration::from_secs(300));
+        assert_eq!(
+            read(identity, "").unwrap().session.idle,
+            Duration::from_secs(300)
+        );
     }
 
     #[test]
@@ -214,13 +215,60 @@ mod tests {
             (json!({ "memory": { "max_sessions": 0 } }), "max_sessions"),
             (json!({ "cookie": { "same_site": "lax" } }), "same_site"),
             (json!({ "cookie": { "prefix": "" } }), "prefix"),
-            (json!({ "cookie": { "domain": "a.test; Secure" } }), "domain"),
+            (
+                json!({ "cookie": { "domain": "a.test; Secure" } }),
+                "domain",
+            ),
             (json!({ "origins": ["https://a.test/path"] }), "origins"),
             (json!({ "login_path": "//evil.test" }), "login_path"),
         ] {
             let finding = read(identity.clone(), "").expect_err(&identity.to_string());
             assert_eq!(finding.code, "RI009");
             assert!(finding.text.contains(named), "{}", finding.text);
+        }
+    }
+
+    /// `Rocket.toml` with every `# key = value` made a line of its own.
+    fn committed() -> String {
+        let uncomment = |line: &'static str| match line.strip_prefix("# ") {
+            Some(rest) if rest.contains(" = ") || rest.starts_with('[') => rest,
+            _ => line,
+        };
+        include_str!("../Rocket.toml")
+            .lines()
+            .map(uncomment)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn the_committed_file_shows_every_key_with_its_default() {
+        use figment::providers::{Format, Toml};
+        let figment = Figment::from(Toml::string(&committed()).nested());
+        let read = Settings::read(&figment, "").unwrap();
+        // These four have no default but what the surroundings say; the file shows a value.
+        let cookie = Flags {
+            secure: Some(true),
+            prefix: Some(Prefix::Host),
+            domain: Some("example.com".into()),
+            ..Flags::default()
+        };
+        let login_path = Some("/login".into());
+        assert_eq!(
+            read,
+            Settings {
+                login_path,
+                cookie,
+                ..Settings::default()
+            }
+        );
+        let named = Settings::read(&figment, "admin").unwrap();
+        assert_eq!(named.session.idle, Duration::from_secs(300));
+        for key in keys::all() {
+            assert!(
+                committed().contains(&format!("{key} = ")),
+                "Rocket.toml does not show {key}"
+            );
         }
     }
 }

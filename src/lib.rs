@@ -1,4 +1,75 @@
 //! Sessions and typed request guards for [Rocket](https://rocket.rs), secure by default.
+//!
+//! # Quickstart
+//!
+//! **1.** Say who your user is: [`User`] asks for an id and for `serde`.
+//!
+//! ```
+//! # use rocket_identity::{User, UserId};
+//! # use serde::{Deserialize, Serialize};
+//! #[derive(Clone, Serialize, Deserialize)]
+//! struct Account {
+//!     id: u64,
+//!     name: String,
+//! }
+//!
+//! impl User for Account {
+//!     fn id(&self) -> UserId {
+//!         self.id.into()
+//!     }
+//! }
+//! ```
+//!
+//! **2.** Attach the fairing [`Identity`], and the ready [`catchers`].
+//!
+//! ```
+//! # use rocket_identity::{Identity, User, UserId};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Clone, Serialize, Deserialize)]
+//! # struct Account { id: u64, name: String }
+//! # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
+//! # let _ =
+//! rocket::build()
+//!     .attach(Identity::<Account>::sessions())
+//!     .register("/", rocket_identity::catchers())
+//! # ;
+//! ```
+//!
+//! **3.** Log in and out with [`Auth`], after your own check of the password.
+//!
+//! ```
+//! # use rocket::post;
+//! # use rocket_identity::{Auth, Error, User, UserId};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Clone, Serialize, Deserialize)]
+//! # struct Account { id: u64, name: String }
+//! # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
+//! # async fn check() -> Account { Account { id: 1, name: "Ada".into() } }
+//! #[post("/login")]
+//! async fn login(auth: Auth<'_, Account>) -> Result<(), Error> {
+//!     let account = check().await;
+//!     auth.login(account).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! **4.** Guard handlers with [`SessionUser`], or greet whoever comes with [`MaybeUser`].
+//!
+//! ```
+//! # use rocket::get;
+//! # use rocket_identity::{SessionUser, User, UserId};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Clone, Serialize, Deserialize)]
+//! # struct Account { id: u64, name: String }
+//! # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
+//! #[get("/")]
+//! fn home(user: SessionUser<Account>) -> String {
+//!     format!("Hello, {}!", user.name)
+//! }
+//! ```
+//!
+//! Settings live in `[default.identity]` of `Rocket.toml`, each with a default that is right in
+//! production. Insecure ones do not launch in release.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;
@@ -13,18 +84,23 @@ mod web;
 pub mod event;
 pub mod session;
 #[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 
 pub use crate::error::{Denied, Error};
 pub use crate::user::{User, UserId};
 pub use crate::web::{Auth, Identity, Login, MaybeUser, SessionUser, catchers};
 
+/// The options of a login.
+pub mod auth {
+    pub use crate::web::Begin;
+}
+
 /// Where to go after a login.
 pub mod redirect {
     pub use crate::web::ReturnTo;
 }
 
-/// The options of a login.
-pub mod auth {
-    pub use crate::web::Begin;
-}
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

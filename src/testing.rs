@@ -26,38 +26,17 @@
 //! # }).unwrap();
 //! ```
 
-use std::time::Duration;
-
 use rocket::http::{Cookie, Method};
 use rocket::local::{asynchronous, blocking as rocket_blocking};
 
-use crate::clock;
 use crate::error::Error;
 use crate::user::User;
 use crate::web::Plan;
 
+pub use crate::clock::StoppedClock as Clock;
+
 /// The path that a planned login asks for; no application answers it.
 const NOWHERE: &str = "/.rocket_identity/testing";
-
-/// A clock that stands still until it is moved; `manage` it and every fairing goes by it.
-#[derive(Clone, Debug)]
-pub struct Clock(clock::Clock);
-
-impl Clock {
-    /// A clock that stopped just now.
-    pub fn stopped() -> Self {
-        Clock(clock::Clock::stopped_at(clock::Clock::system().now()))
-    }
-
-    /// Moves it, and with it every clone.
-    pub fn advance(&self, span: Duration) {
-        self.0.advance(span);
-    }
-
-    pub(crate) fn inner(&self) -> clock::Clock {
-        self.0.clone()
-    }
-}
 
 /// Logs `user` in. A tracked client keeps the cookie; an untracked one needs the one returned.
 ///

@@ -33,7 +33,10 @@ impl Ticket {
     const LENGTH: usize = Self::SECRET + 1 + 22;
 
     pub fn random(tag: Tag) -> Result<Self, NoEntropy> {
-        Ok(Ticket { secret: Secret::random()?, tag })
+        Ok(Ticket {
+            secret: Secret::random()?,
+            tag,
+        })
     }
 
     /// Exactly the form that [`Ticket::reveal`] writes; anything else is no ticket.
@@ -44,7 +47,10 @@ impl Ticket {
         }
         let mut tag = [0; 16];
         secret::decode(&bytes[Self::SECRET + 1..], &mut tag).then_some(())?;
-        Some(Ticket { secret: Secret::parse(&bytes[..Self::SECRET])?, tag: Tag(tag) })
+        Some(Ticket {
+            secret: Secret::parse(&bytes[..Self::SECRET])?,
+            tag: Tag(tag),
+        })
     }
 
     pub fn tag(&self) -> &Tag {
@@ -86,7 +92,7 @@ impl fmt::Debug for Tag {
 }
 
 impl Handle {
-    pub fn random() -> Result<Self, NoEntropy> {
+    pub(crate) fn random() -> Result<Self, NoEntropy> {
         secret::random_bytes().map(Handle)
     }
 }
@@ -142,14 +148,22 @@ mod tests {
                 assert!(Ticket::parse(&text).is_none(), "{position}: {foreign}");
             }
         }
-        for text in [&good[1..], &good[..65], &format!("{}A", *good), &good.replace('.', "é")] {
+        for text in [
+            &good[1..],
+            &good[..65],
+            &format!("{}A", *good),
+            &good.replace('.', "é"),
+        ] {
             assert!(Ticket::parse(text).is_none());
         }
     }
 
     #[test]
     fn the_debug_of_a_ticket_prints_nothing_of_it() {
-        assert_eq!(format!("{:?}", ticket()), "Ticket { secret: Secret(..), tag: Tag(..) }");
+        assert_eq!(
+            format!("{:?}", ticket()),
+            "Ticket { secret: Secret(..), tag: Tag(..) }"
+        );
     }
 
     #[test]

@@ -22,3 +22,6 @@ pub use return_to::ReturnTo;
 
 #[cfg(feature = "testing")]
 pub(crate) use plan::Plan;
+
+#[cfg(test)]
+mod tests;

@@ -59,21 +59,32 @@ impl Shard {
     pub fn begin(&mut self, tag: &Tag, new: NewSession, now: Time) -> (Begun, usize) {
         let mut ended = self.sweep(now, SWEEP);
         let account = self.users.entry(*tag).or_default();
-        let revoked = account.revoked.filter(|_| account.revoked != new.own_revocation);
+        let revoked = account
+            .revoked
+            .filter(|_| account.revoked != new.own_revocation);
         if revoked.is_some_and(|moment| moment >= new.since) {
             return (Begun::RevokedMeanwhile, ended);
         }
-        let replaced = |held: &Held| held.expires <= now || new.replaces.contains(&held.id);
+        // The new id too: a begin that is repeated leaves one session.
+        let replaced = |held: &Held| {
+            held.expires <= now || held.id == new.id || new.replaces.contains(&held.id)
+        };
         for held in account.sessions.extract_if(.., |held| replaced(held)) {
-            self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
+            self.due
+                .remove(&(held.expires, *tag, Due::Session(held.id)));
             ended += 1;
         }
         let over = (account.sessions.len() + 1).saturating_sub(new.max_per_user);
         for held in account.sessions.drain(..over) {
-            self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
+            self.due
+                .remove(&(held.expires, *tag, Due::Session(held.id)));
             ended += 1;
         }
-        if account.user.as_ref().is_none_or(|user| user.as_of <= new.user.as_of) {
+        if account
+            .user
+            .as_ref()
+            .is_none_or(|user| user.as_of <= new.user.as_of)
+        {
             account.user = Some(Arc::new(new.user));
         }
         self.due.insert((new.expires, *tag, Due::Session(new.id)));
@@ -87,8 +98,12 @@ impl Shard {
     }
 
     pub fn touch(&mut self, tag: &Tag, id: &Digest, seen: Time, expires: Time) {
-        let Some(account) = self.users.get_mut(tag) else { return };
-        let Some(held) = account.sessions.iter_mut().find(|held| held.id == *id) else { return };
+        let Some(account) = self.users.get_mut(tag) else {
+            return;
+        };
+        let Some(held) = account.sessions.iter_mut().find(|held| held.id == *id) else {
+            return;
+        };
         self.due.remove(&(held.expires, *tag, Due::Session(*id)));
         // Of two touches that cross, the later one stands.
         held.seen = held.seen.max(seen);
@@ -97,13 +112,16 @@ impl Shard {
     }
 
     pub fn end(&mut self, tag: &Tag, id: &Digest) -> bool {
-        let Entry::Occupied(mut entry) = self.users.entry(*tag) else { return false };
+        let Entry::Occupied(mut entry) = self.users.entry(*tag) else {
+            return false;
+        };
         let account = entry.get_mut();
         let Some(place) = account.sessions.iter().position(|held| held.id == *id) else {
             return false;
         };
         let held = account.sessions.remove(place);
-        self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
+        self.due
+            .remove(&(held.expires, *tag, Due::Session(held.id)));
         if account.is_empty() {
             entry.remove();
         }
@@ -114,14 +132,20 @@ impl Shard {
     pub fn end_all(&mut self, tag: &Tag, now: Time) -> usize {
         let account = self.users.entry(*tag).or_default();
         for held in &account.sessions {
-            self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
+            self.due
+                .remove(&(held.expires, *tag, Due::Session(held.id)));
         }
         if let Some(earlier) = account.revoked {
-            self.due.remove(&(earlier.after(REVOCATION), *tag, Due::Revocation));
+            self.due
+                .remove(&(earlier.after(REVOCATION), *tag, Due::Revocation));
         }
-        self.due.insert((now.after(REVOCATION), *tag, Due::Revocation));
+        self.due
+            .insert((now.after(REVOCATION), *tag, Due::Revocation));
         let ended = account.sessions.len();
-        *account = Account { revoked: Some(now), ..Account::default() };
+        *account = Account {
+            revoked: Some(now),
+            ..Account::default()
+        };
         ended
     }
 
@@ -129,12 +153,16 @@ impl Shard {
     pub fn sweep(&mut self, now: Time, limit: usize) -> usize {
         let mut swept = 0;
         for _ in 0..limit {
-            let Some(&(moment, tag, due)) = self.due.first() else { break };
+            let Some(&(moment, tag, due)) = self.due.first() else {
+                break;
+            };
             if moment > now {
                 break;
             }
             self.due.pop_first();
-            let Entry::Occupied(mut entry) = self.users.entry(tag) else { continue };
+            let Entry::Occupied(mut entry) = self.users.entry(tag) else {
+                continue;
+            };
             let account = entry.get_mut();
             match due {
                 Due::Session(id) => {

@@ -1,0 +1,144 @@
+//! src/memory/tests.rs: the acceptance suite on this store, and what is its own: bound, leak, locks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::config::Lifetimes;
+use crate::session::acceptance::{self, Bench};
+use crate::session::{Login, Resumed, Sessions, StoredUser};
+use crate::ticket::Ticket;
+use crate::user::UserId;
+
+async fn bench() -> Bench {
+    let clock = clock();
+    Bench {
+        store: Arc::new(Memory::new(1_000, clock.clone())),
+        clock,
+    }
+}
+
+acceptance::run_all!(bench);
+
+fn clock() -> Clock {
+    Clock::stopped_at(Time::from_millis(1_800_000_000_000))
+}
+
+fn small(max_sessions: usize) -> (Arc<Memory>, Sessions, Clock) {
+    let clock = clock();
+    let memory = Arc::new(Memory::new(max_sessions, clock.clone()));
+    let sessions = Sessions::new(memory.clone(), clock.clone(), Lifetimes::default());
+    (memory, sessions, clock)
+}
+
+fn login<'a>(id: u32, clock: &Clock, presented: &'a [Ticket]) -> Login<'a> {
+    Login {
+        tag: Tag::of("", &UserId::from(id)),
+        user: StoredUser {
+            version: 1,
+            json: "{}".into(),
+            as_of: clock.now(),
+        },
+        remembered: false,
+        user_agent: None,
+        address: None,
+        presented,
+        own_revocation: None,
+    }
+}
+
+fn kept(memory: &Memory) -> (usize, usize, usize) {
+    let sizes = memory.shards.iter().map(|shard| lock(shard).sizes());
+    let (users, due) = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+    (memory.sessions.load(Ordering::SeqCst), users, due)
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_a_login_and_evicts_nobody_until_somebody_expires() {
+    let (_, sessions, clock) = small(3);
+    let mut tickets = Vec::new();
+    for id in 0..3 {
+        tickets.push(sessions.begin(login(id, &clock, &[])).await.unwrap().0);
+        clock.advance(Duration::from_secs(60));
+    }
+    let failure = sessions.begin(login(9, &clock, &[])).await.unwrap_err();
+    assert_eq!(failure.reason.code(), "store_full");
+    for ticket in &tickets {
+        assert!(matches!(
+            sessions.resume(ticket).await.unwrap(),
+            Resumed::Live { .. }
+        ));
+    }
+    clock.advance(Duration::from_secs(30 * 60));
+    sessions.begin(login(9, &clock, &[])).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_sessions_that_ended_in_any_way() {
+    let (memory, sessions, clock) = small(1_000);
+    for id in 0..50 {
+        let (ticket, _) = sessions.begin(login(id, &clock, &[])).await.unwrap();
+        let (ticket, _) = sessions.begin(login(id, &clock, &[ticket])).await.unwrap();
+        match id % 3 {
+            0 => drop(sessions.end(&ticket).await.unwrap()),
+            1 => drop(sessions.end_all(ticket.tag()).await.unwrap()),
+            _ => {}
+        }
+    }
+    clock.advance(Duration::from_secs(25 * 60 * 60));
+    memory
+        .shards
+        .iter()
+        .for_each(|shard| memory.release(lock(shard).sweep(clock.now(), 1_000)));
+    assert_eq!(kept(&memory), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_request_for_one_user_does_not_wait_for_the_lock_of_another() {
+    let (memory, sessions, clock) = small(1_000);
+    let (ticket, _) = sessions.begin(login(1, &clock, &[])).await.unwrap();
+    let held: Vec<_> = (0..SHARDS)
+        .filter(|shard| *shard != usize::from(ticket.tag().as_bytes()[0]) % SHARDS)
+        .map(|shard| lock(&memory.shards[shard]))
+        .collect();
+    assert_eq!(held.len(), SHARDS - 1);
+    assert!(matches!(
+        sessions.resume(&ticket).await.unwrap(),
+        Resumed::Live { .. }
+    ));
+}
+
+/// A million logins of a thousand users: the resident memory stands where it stood after the
+/// first tenth, within a tenth.
+#[tokio::test]
+async fn a_million_logins_leave_no_more_behind_than_a_hundred_thousand() {
+    let (memory, sessions, clock) = small(100_000);
+    let mut after_a_tenth = 0;
+    for n in 0..1_000_000u32 {
+        clock.advance(Duration::from_millis(20));
+        sessions.begin(login(n % 1_000, &clock, &[])).await.unwrap();
+        if n == 100_000 {
+            after_a_tenth = resident_kib();
+        }
+    }
+    let (count, users, due) = kept(&memory);
+    assert!(
+        count <= 50_000 && users <= 1_000 && due <= 50_000,
+        "{count} {users} {due}"
+    );
+    let now = resident_kib();
+    assert!(
+        now < after_a_tenth * 11 / 10,
+        "from {after_a_tenth} KiB to {now} KiB"
+    );
+}
+
+/// Resident memory of this process, as the kernel counts it.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}

@@ -30,7 +30,11 @@ pub struct StoredUser {
 
 /// At most 120 bytes of a `User-Agent`, cut between characters.
 pub fn cut_agent(agent: &str) -> Box<str> {
-    agent[..agent.floor_char_boundary(120)].into()
+    let mut end = agent.len().min(120);
+    while !agent.is_char_boundary(end) {
+        end -= 1;
+    }
+    agent[..end].into()
 }
 
 #[cfg(test)]

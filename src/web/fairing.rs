@@ -20,7 +20,7 @@ use crate::config::doctor::{self, Finding, Severity, Surroundings};
 use crate::event::{Event, Events, Listener};
 use crate::memory::Memory;
 use crate::secret;
-use crate::session::Sessions;
+use crate::session::{Sessions, Store};
 use crate::user::User;
 
 /// The fairing that installs a session store for users of type `U`.
@@ -42,6 +42,8 @@ use crate::user::User;
 pub struct Identity<U> {
     name: Arc<str>,
     listener: Option<Arc<Listener>>,
+    #[cfg(test)]
+    store: Option<Arc<dyn Store>>,
     user: PhantomData<fn() -> U>,
 }
 
@@ -68,7 +70,13 @@ struct Names(Mutex<BTreeSet<Arc<str>>>);
 impl<U: User> Identity<U> {
     /// Sessions: a cookie holds a random ticket, a store the rest.
     pub fn sessions() -> Self {
-        Identity { name: Arc::from(""), listener: None, user: PhantomData }
+        Identity {
+            name: Arc::from(""),
+            listener: None,
+            #[cfg(test)]
+            store: None,
+            user: PhantomData,
+        }
     }
 
     /// Names the fairing, for a second type of user beside the first.
@@ -88,47 +96,55 @@ impl<U: User> Identity<U> {
         self
     }
 
-    fn install(&self, rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, Vec<Finding>)> {
-        let stop = |rocket, code, text: String| Err((rocket, vec![Finding::refuse(code, text)]));
-        let around = match surroundings(&rocket) {
-            Ok(around) => around,
-            Err(error) => return stop(rocket, "RI009", error.to_string()),
-        };
-        if let Err(finding) = self.check_name() {
-            return Err((rocket, vec![finding]));
-        }
-        let settings = match Settings::read(rocket.figment(), &self.name) {
-            Ok(settings) => settings,
-            Err(finding) => return Err((rocket, vec![finding])),
-        };
+    /// Everything that this fairing works with, or why it does not launch.
+    fn prepare(&self, rocket: &Rocket<Build>) -> Result<Core, Vec<Finding>> {
+        let stop = |code, text: String| vec![Finding::refuse(code, text)];
+        self.check_name().map_err(|finding| vec![finding])?;
+        let around = surroundings(rocket).map_err(|error| stop("RI009", error.to_string()))?;
+        let settings =
+            Settings::read(rocket.figment(), &self.name).map_err(|finding| vec![finding])?;
         let findings = doctor::examine(&settings, &around);
-        report(&findings);
-        if findings.iter().any(|finding| finding.severity == Severity::Refuse) {
-            return Err((rocket, Vec::new()));
+        if findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Refuse)
+        {
+            return Err(findings);
         }
-        let Ok(salt) = secret::random_bytes() else {
-            return stop(rocket, "RI009", "the system gave no random bytes".into());
-        };
-        let rocket = if rocket.state::<Names>().is_none() { rocket.manage(Names::default()) } else { rocket };
-        if !self.take_name(&rocket) || rocket.state::<Installed<U>>().is_some() {
+        report(&findings);
+        if !self.take_name(rocket) || rocket.state::<Installed<U>>().is_some() {
             let text = format!(
                 "Identity::<{}> is attached twice, or another fairing has its name {:?}; attach \
                  one for each user type and give all but one a name: .named(\"admin\")",
-                type_name::<U>(), &*self.name,
+                type_name::<U>(),
+                &*self.name,
             );
-            return stop(rocket, "RI011", text);
+            return Err(stop("RI011", text));
         }
-        let clock = clock(&rocket);
-        let store = Memory::new(settings.memory.max_sessions, clock.clone());
-        let core = Core {
+        let salt = secret::random_bytes().map_err(|error| stop("RI009", error.to_string()))?;
+        let clock = clock(rocket);
+        let store = self.store(&settings, &clock);
+        Ok(Core {
             name: self.name.clone(),
             cookie: SessionCookie::new(&settings.cookie, &self.name, &around),
-            sessions: Sessions::new(Arc::new(store), clock.clone(), settings.session.clone()),
+            sessions: Sessions::new(store, clock.clone(), settings.session.clone()),
             events: Events::new(self.name.clone(), salt, self.listener.clone()),
             settings,
             clock,
-        };
-        Ok(rocket.manage(Installed::<U> { core, user: PhantomData }))
+        })
+    }
+
+    #[cfg(test)]
+    pub fn on_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    fn store(&self, settings: &Settings, clock: &Clock) -> Arc<dyn Store> {
+        #[cfg(test)]
+        if let Some(store) = &self.store {
+            return store.clone();
+        }
+        Arc::new(Memory::new(settings.memory.max_sessions, clock.clone()))
     }
 
     fn check_name(&self) -> Result<(), Finding> {
@@ -144,27 +160,47 @@ impl<U: User> Identity<U> {
     }
 
     fn take_name(&self, rocket: &Rocket<Build>) -> bool {
-        let Some(names) = rocket.state::<Names>() else { return false };
-        names.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name.clone())
+        let Some(names) = rocket.state::<Names>() else {
+            return false;
+        };
+        names
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(self.name.clone())
     }
 }
 
 #[rocket::async_trait]
 impl<U: User> Fairing for Identity<U> {
     fn info(&self) -> Info {
-        Info { name: "Identity", kind: Kind::Ignite | Kind::Liftoff | Kind::Request | Kind::Response }
+        Info {
+            name: "Identity",
+            kind: Kind::Ignite | Kind::Liftoff | Kind::Request | Kind::Response,
+        }
     }
 
-    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
-        self.install(rocket).map_err(|(rocket, findings)| {
-            report(&findings);
-            rocket
-        })
+    async fn on_ignite(&self, mut rocket: Rocket<Build>) -> fairing::Result {
+        if rocket.state::<Names>().is_none() {
+            rocket = rocket.manage(Names::default());
+        }
+        match self.prepare(&rocket) {
+            Ok(core) => Ok(rocket.manage(Installed::<U> {
+                core,
+                user: PhantomData,
+            })),
+            Err(findings) => {
+                report(&findings);
+                Err(rocket)
+            }
+        }
     }
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         if let Some(core) = Core::of::<U, _>(rocket) {
-            let Settings { session, memory, .. } = &core.settings;
+            let Settings {
+                session, memory, ..
+            } = &core.settings;
             tracing::info!(
                 target: "rocket_identity",
                 "identity: sessions of {} in memory (at most {}), cookie `{}`, idle {}, absolute {}",
@@ -184,7 +220,9 @@ impl<U: User> Fairing for Identity<U> {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let Some(core) = Core::of::<U, _>(request.rocket()) else { return };
+        let Some(core) = Core::of::<U, _>(request.rocket()) else {
+            return;
+        };
         #[cfg(feature = "testing")]
         super::plan::Plan::<U>::carry_out(core, request).await;
         if let Some(visit) = Visit::<U>::seen(core, request) {
@@ -195,7 +233,9 @@ impl<U: User> Fairing for Identity<U> {
 
 impl Core {
     pub fn of<U: User, P: Phase>(rocket: &Rocket<P>) -> Option<&Core> {
-        rocket.state::<Installed<U>>().map(|installed| &installed.core)
+        rocket
+            .state::<Installed<U>>()
+            .map(|installed| &installed.core)
     }
 }
 
@@ -241,7 +281,9 @@ fn clock(rocket: &Rocket<Build>) -> Clock {
 
 #[cfg(feature = "testing")]
 fn stopped_clock(rocket: &Rocket<Build>) -> Option<Clock> {
-    rocket.state::<crate::testing::Clock>().map(|clock| clock.inner())
+    rocket
+        .state::<crate::clock::StoppedClock>()
+        .map(|clock| clock.inner())
 }
 
 #[cfg(not(feature = "testing"))]

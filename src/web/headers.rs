@@ -24,7 +24,9 @@ pub fn complete<U: User>(visit: &Visit<U>, response: &mut Response<'_>) {
     if let Some(set_cookie) = set_cookie {
         response.adjoin_raw_header("Set-Cookie", set_cookie);
     }
-    if response.status() == Status::ServiceUnavailable && !response.headers().contains("Retry-After") {
+    if response.status() == Status::ServiceUnavailable
+        && !response.headers().contains("Retry-After")
+    {
         response.adjoin_raw_header("Retry-After", "1");
     }
 }
@@ -32,7 +34,9 @@ pub fn complete<U: User>(visit: &Visit<U>, response: &mut Response<'_>) {
 /// Another value beside `no-store` may win in some cache, so it replaces what was there.
 pub fn forbid_storing(response: &mut Response<'_>) {
     let kept = response.headers().get("Cache-Control").any(|field| {
-        field.split(',').any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
+        field
+            .split(',')
+            .any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
     });
     if !kept {
         response.set_raw_header("Cache-Control", "no-store");

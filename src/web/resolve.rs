@@ -19,16 +19,17 @@ pub enum Resolved<U> {
 }
 
 /// Looks the request's user up at the first call; later ones wait for it or read it.
-pub async fn resolve<'r, U: User>(
-    core: &Core,
-    visit: &'r Visit<U>,
-) -> &'r Resolved<U> {
+pub async fn resolve<'r, U: User>(core: &Core, visit: &'r Visit<U>) -> &'r Resolved<U> {
     visit.resolved.get_or_init(|| look_up(core, visit)).await
 }
 
 async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
     let refused = |reason: Reason| {
-        core.events.emit(Event::new(Event::REFUSED).reason(reason.code()).address(visit.peer));
+        core.events.emit(
+            Event::new(Event::REFUSED)
+                .reason(reason.code())
+                .address(visit.peer),
+        );
     };
     if !visit.presented.any() {
         return Resolved::Anonymous(Reason::Unauthenticated);
@@ -43,9 +44,17 @@ async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
         return Resolved::Refused(Reason::CrossOrigin);
     }
     let (session, stored) = match core.sessions.resume(ticket).await {
-        Ok(Resumed::Live { session, user, untouched }) => {
+        Ok(Resumed::Live {
+            session,
+            user,
+            untouched,
+        }) => {
             if let Some(cause) = untouched {
-                core.events.emit(Event::new(Event::TOUCH_FAILED).tag(ticket.tag()).cause(&cause));
+                core.events.emit(
+                    Event::new(Event::TOUCH_FAILED)
+                        .tag(ticket.tag())
+                        .cause(&cause),
+                );
             }
             (session, user)
         }
@@ -54,18 +63,27 @@ async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
             return Resolved::Anonymous(Reason::SessionInvalid);
         }
         Err(StoreError::Unreadable(cause)) => {
-            core.events.emit(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
+            core.events.emit(
+                Event::new(Event::UNREADABLE)
+                    .tag(ticket.tag())
+                    .cause(&cause),
+            );
             return Resolved::Anonymous(Reason::SessionInvalid);
         }
         Err(cause @ StoreError::Unavailable(_)) => {
-            core.events.emit(Event::new(Event::STORE_FAILED).cause(&cause));
+            core.events
+                .emit(Event::new(Event::STORE_FAILED).cause(&cause));
             return Resolved::Refused(Reason::StoreUnavailable);
         }
     };
     match read_user::<U>(stored.version, &stored.json) {
         Ok(user) => Resolved::User(Arc::new(Current { user, session })),
         Err(cause) => {
-            core.events.emit(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
+            core.events.emit(
+                Event::new(Event::UNREADABLE)
+                    .tag(ticket.tag())
+                    .cause(&cause),
+            );
             Resolved::Anonymous(Reason::SessionInvalid)
         }
     }
@@ -78,6 +96,10 @@ fn read_user<U: User>(version: u32, json: &str) -> Result<U, String> {
     }
     // serde's own message may quote the value.
     serde_json::from_str(json).map_err(|error| {
-        format!("a user that does not read as {} at column {}", std::any::type_name::<U>(), error.column())
+        format!(
+            "a user that does not read as {} at column {}",
+            std::any::type_name::<U>(),
+            error.column()
+        )
     })
 }

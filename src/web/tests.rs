@@ -1,0 +1,276 @@
+//! src/web/tests.rs: what guards and acts answer when a store fails: faults that the memory store cannot
+//! have, given to them by a store that has nothing else.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rocket::http::{Cookie, Status};
+use rocket::local::asynchronous::{Client, LocalResponse};
+use rocket::{get, post, routes};
+use serde::{Deserialize, Serialize};
+
+use super::*;
+use crate::clock::{Clock, Time};
+use crate::error::Error;
+use crate::secret::Digest;
+use crate::session::{Begun, Found, NewSession, Record, Store, StoreError, StoredUser};
+use crate::ticket::{Handle, Tag, Ticket};
+use crate::user::{User, UserId};
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Account {
+    id: u64,
+}
+
+impl User for Account {
+    const VERSION: u32 = 3;
+
+    fn id(&self) -> UserId {
+        self.id.into()
+    }
+}
+
+/// A user that serializes to what it cannot be read from.
+#[derive(Clone, Serialize, Deserialize)]
+struct OneWay {
+    #[serde(skip_serializing)]
+    id: u64,
+}
+
+impl User for OneWay {
+    fn id(&self) -> UserId {
+        self.id.into()
+    }
+}
+
+#[get("/me")]
+fn me(_user: SessionUser<Account>) {}
+
+#[get("/maybe")]
+fn maybe(user: MaybeUser<Account>) -> &'static str {
+    user.user().map_or("nobody", |_| "somebody")
+}
+
+#[get("/option")]
+fn option(_user: Option<SessionUser<Account>>) {}
+
+#[post("/login")]
+async fn login(auth: Auth<'_, Account>) -> Result<(), Error> {
+    auth.login(Account { id: 1 }).await.map(drop)
+}
+
+#[post("/login-one-way")]
+async fn login_one_way(auth: Auth<'_, OneWay>) -> Result<(), Error> {
+    auth.login(OneWay { id: 1 }).await.map(drop)
+}
+
+#[post("/logout")]
+async fn logout(auth: Auth<'_, Account>) -> Result<(), Error> {
+    auth.logout().await
+}
+
+#[post("/logout-everywhere")]
+async fn logout_everywhere(auth: Auth<'_, Account>) -> Result<(), Error> {
+    auth.logout_everywhere().await
+}
+
+/// What a store answers to everything.
+#[derive(Clone)]
+enum Fault {
+    Away,
+    Unreadable,
+    /// A session that lives, with this user, and touches that fail.
+    Holds {
+        version: u32,
+        json: &'static str,
+    },
+}
+
+#[async_trait]
+impl Store for Fault {
+    async fn find(&self, _: &Tag, _: &Digest) -> Result<Option<Found>, StoreError> {
+        let Fault::Holds { version, json } = *self else {
+            return Err(self.error());
+        };
+        let now = Clock::system().now();
+        let long_ago = Time::from_millis(now.millis() - 10 * 60 * 1000);
+        let record = Record {
+            handle: Handle::random().unwrap(),
+            created: long_ago,
+            end: now.after(std::time::Duration::from_secs(60)),
+            authenticated_at: long_ago,
+            remembered: false,
+            user_agent: None,
+            address: None,
+        };
+        let user = StoredUser {
+            version,
+            json: json.into(),
+            as_of: long_ago,
+        };
+        Ok(Some(Found {
+            record: Arc::new(record),
+            seen: long_ago,
+            user: Arc::new(user),
+        }))
+    }
+
+    async fn begin(&self, _: &Tag, _: NewSession) -> Result<Begun, StoreError> {
+        Err(self.error())
+    }
+
+    async fn touch(&self, _: &Tag, _: &Digest, _: Time, _: Time) -> Result<(), StoreError> {
+        Err(self.error())
+    }
+
+    async fn end(&self, _: &Tag, _: &Digest) -> Result<bool, StoreError> {
+        Err(self.error())
+    }
+
+    async fn end_all(&self, _: &Tag) -> Result<Time, StoreError> {
+        Err(self.error())
+    }
+}
+
+impl Fault {
+    fn error(&self) -> StoreError {
+        match self {
+            Fault::Unreadable => StoreError::Unreadable("not a record".into()),
+            _ => StoreError::Unavailable("connection refused".into()),
+        }
+    }
+}
+
+async fn client(fault: Fault) -> Client {
+    let routes = routes![
+        me,
+        maybe,
+        option,
+        login,
+        login_one_way,
+        logout,
+        logout_everywhere
+    ];
+    let rocket = rocket::custom(rocket::Config::debug_default())
+        .attach(Identity::<Account>::sessions().on_store(Arc::new(fault)))
+        .attach(Identity::<OneWay>::sessions().named("one-way"))
+        .register("/", catchers())
+        .mount("/", routes);
+    Client::untracked(rocket).await.unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the browser's side of a test")]
+fn cookie() -> Cookie<'static> {
+    let ticket = Ticket::random(Tag::of("", &UserId::from(1))).unwrap();
+    Cookie::new("session", ticket.reveal().to_string())
+}
+
+async fn code(response: LocalResponse<'_>) -> (Status, String) {
+    let status = response.status();
+    let problem: serde_json::Value = response.into_json().await.unwrap_or_default();
+    (
+        status,
+        problem["code"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+fn away() -> (Status, String) {
+    (Status::ServiceUnavailable, "store_unavailable".to_owned())
+}
+
+/// Row 90 of the security checklist: an outage is 503, never "anonymous", and clears no cookie.
+#[rocket::async_test]
+async fn with_the_store_away_a_cookie_is_503_and_no_cookie_is_nobody() {
+    let client = client(Fault::Away).await;
+    for path in ["/me", "/maybe"] {
+        let response = client.get(path).cookie(cookie()).dispatch().await;
+        assert_eq!(response.headers().get_one("Retry-After"), Some("1"));
+        assert_eq!(
+            response.headers().get_one("Cache-Control"),
+            Some("no-store")
+        );
+        assert!(!response.headers().contains("Set-Cookie"));
+        assert_eq!(code(response).await, away(), "{path}");
+    }
+    assert_eq!(
+        client.get("/me").dispatch().await.status(),
+        Status::Unauthorized
+    );
+    let response = client.get("/maybe").dispatch().await;
+    assert_eq!(response.into_string().await.as_deref(), Some("nobody"));
+}
+
+#[rocket::async_test]
+async fn with_the_store_away_no_act_succeeds_or_touches_the_cookie() {
+    let client = client(Fault::Away).await;
+    for path in ["/login", "/logout", "/logout-everywhere"] {
+        let response = client.post(path).cookie(cookie()).dispatch().await;
+        assert!(!response.headers().contains("Set-Cookie"), "{path}");
+        assert_eq!(
+            response.headers().get_one("Retry-After"),
+            Some("1"),
+            "{path}"
+        );
+        assert_eq!(code(response).await, away(), "{path}");
+    }
+}
+
+/// Why `MaybeUser` exists: Rocket makes `None` of every error.
+#[rocket::async_test]
+async fn an_option_would_take_an_outage_for_anonymous() {
+    let response = client(Fault::Away).await;
+    let response = response.get("/option").cookie(cookie()).dispatch().await;
+    assert_eq!(response.status(), Status::Ok);
+}
+
+#[rocket::async_test]
+async fn what_cannot_be_read_is_no_session() {
+    let holds = |version, json| Fault::Holds { version, json };
+    for fault in [
+        Fault::Unreadable,
+        holds(3, "{}"),
+        holds(3, "{\"id\":\"secret\"}"),
+        holds(3, "not JSON"),
+        holds(2, "{\"id\":1}"),
+    ] {
+        let client = client(fault).await;
+        let response = client.get("/me").cookie(cookie()).dispatch().await;
+        assert_eq!(
+            code(response).await,
+            (Status::Unauthorized, "session_invalid".to_owned())
+        );
+        let response = client.get("/maybe").cookie(cookie()).dispatch().await;
+        assert_eq!(response.into_string().await.as_deref(), Some("nobody"));
+    }
+}
+
+#[rocket::async_test]
+async fn a_touch_that_the_store_refuses_does_not_cost_the_request() {
+    let client = client(Fault::Holds {
+        version: 3,
+        json: "{\"id\":1}",
+    })
+    .await;
+    let response = client.get("/maybe").cookie(cookie()).dispatch().await;
+    assert_eq!(response.into_string().await.as_deref(), Some("somebody"));
+}
+
+#[rocket::async_test]
+async fn a_user_that_no_guard_could_read_back_is_not_logged_in() {
+    let response = client(Fault::Away).await;
+    let response = response.post("/login-one-way").dispatch().await;
+    assert!(!response.headers().contains("Set-Cookie"));
+    let expected = (Status::InternalServerError, "user_not_storable".to_owned());
+    assert_eq!(code(response).await, expected);
+}
+
+#[test]
+fn an_error_prints_its_code_and_cause() {
+    let failure = crate::error::Failure::unavailable("connection refused");
+    let error = Error::new(failure, None);
+    assert_eq!(
+        format!("{error:?}"),
+        r#"Error { code: "store_unavailable", source: "connection refused" }"#
+    );
+    assert!(error.is_unavailable() && error.status() == Status::ServiceUnavailable);
+}
