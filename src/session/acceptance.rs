@@ -26,6 +26,7 @@ macro_rules! run_all {
         $crate::session::acceptance::run_all! { $bench:
             a_session_is_found_by_its_ticket_with_its_user_and_record,
             an_unknown_ticket_and_a_foreign_tag_find_nothing,
+            what_a_store_holds_opens_nothing,
             the_same_id_of_another_kind_of_user_is_another_user,
             silence_ends_a_session_at_its_idle_time_and_use_at_its_absolute_one,
             a_remembered_session_has_no_idle_limit_and_ends_when_promised,
@@ -144,6 +145,15 @@ pub async fn an_unknown_ticket_and_a_foreign_tag_find_nothing(bench: Bench) {
     let crossed = Ticket::parse(&format!("{}{}", &text[..43], &foreign[43..])).unwrap();
     assert!(live(&service, &crossed).await.is_none());
     assert!(live(&service, &ticket).await.is_some());
+}
+
+/// Checklist row 2: a store sees the digest alone, and whoever presents that is nobody.
+pub async fn what_a_store_holds_opens_nothing(bench: Bench) {
+    let (service, ticket) = (bench.service(), bench.begin(1).await);
+    let held = crate::secret::encode(ticket.digest().as_bytes());
+    assert!(!ticket.reveal().contains(&held));
+    let stolen = Ticket::parse(&format!("{held}{}", &ticket.reveal()[43..])).unwrap();
+    assert!(live(&service, &stolen).await.is_none());
 }
 
 pub async fn the_same_id_of_another_kind_of_user_is_another_user(bench: Bench) {

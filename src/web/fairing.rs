@@ -134,7 +134,7 @@ impl<U: User> Identity<U> {
     }
 
     #[cfg(test)]
-    pub fn on_store(mut self, store: Arc<dyn Store>) -> Self {
+    pub(super) fn on_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }

@@ -2,6 +2,7 @@
 //! have, given to them by a store that has nothing else.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use rocket::http::{Cookie, Status};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::*;
 use crate::clock::{Clock, Time};
 use crate::error::Error;
+use crate::memory::Memory;
 use crate::secret::Digest;
 use crate::session::{Begun, Found, NewSession, Record, Store, StoreError, StoredUser};
 use crate::ticket::{Handle, Tag, Ticket};
@@ -176,6 +178,78 @@ async fn code(response: LocalResponse<'_>) -> (Status, String) {
 
 fn away() -> (Status, String) {
     (Status::ServiceUnavailable, "store_unavailable".to_owned())
+}
+
+/// Passes everything on to a memory store, and counts the reads.
+struct Counting(Memory, AtomicUsize);
+
+#[async_trait]
+impl Store for Counting {
+    async fn find(&self, tag: &Tag, id: &Digest) -> Result<Option<Found>, StoreError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.find(tag, id).await
+    }
+
+    async fn begin(&self, tag: &Tag, new: NewSession) -> Result<Begun, StoreError> {
+        self.0.begin(tag, new).await
+    }
+
+    async fn touch(&self, tag: &Tag, id: &Digest, seen: Time, end: Time) -> Result<(), StoreError> {
+        self.0.touch(tag, id, seen, end).await
+    }
+
+    async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError> {
+        self.0.end(tag, id).await
+    }
+
+    async fn end_all(&self, tag: &Tag) -> Result<Time, StoreError> {
+        self.0.end_all(tag).await
+    }
+}
+
+type Guard = SessionUser<Account>;
+
+#[get("/ten?<_a>")]
+#[expect(clippy::too_many_arguments, reason = "that is the point")]
+fn ten(
+    _1: Guard,
+    _2: Guard,
+    _3: Guard,
+    _4: Guard,
+    _5: Guard,
+    _6: Guard,
+    _7: Guard,
+    _8: MaybeUser<Account>,
+    _9: MaybeUser<Account>,
+    _a: Option<u8>,
+    _10: Auth<'_, Account>,
+) {
+}
+
+#[rocket::async_test]
+async fn ten_guards_cost_one_look_up_and_a_stranger_none() {
+    let memory = Memory::new(10, Clock::system());
+    let store = Arc::new(Counting(memory, AtomicUsize::new(0)));
+    let rocket = rocket::custom(rocket::Config::debug_default())
+        .attach(Identity::<Account>::sessions().on_store(store.clone()))
+        .mount("/", routes![ten, maybe, login]);
+    let client = Client::tracked(rocket).await.unwrap();
+    let reads = || store.1.load(Ordering::SeqCst);
+    client.get("/ten").dispatch().await;
+    client.get("/maybe").dispatch().await;
+    client
+        .get("/ten")
+        .header(rocket::http::Header::new("Cookie", "session=x"))
+        .dispatch()
+        .await;
+    let foreign = client
+        .post("/login")
+        .header(rocket::http::Header::new("Origin", "https://evil.test"));
+    assert_eq!(foreign.dispatch().await.status(), Status::Forbidden);
+    assert_eq!(client.post("/login").dispatch().await.status(), Status::Ok);
+    assert_eq!(reads(), 0, "nothing needed a read so far");
+    assert_eq!(client.get("/ten").dispatch().await.status(), Status::Ok);
+    assert_eq!(reads(), 1);
 }
 
 /// Row 90 of the security checklist: an outage is 503, never "anonymous", and clears no cookie.

@@ -50,10 +50,9 @@ impl Server {
         let tell = rocket::fairing::AdHoc::on_liftoff("tell the test", move |rocket| {
             let config = rocket.config();
             let address = SocketAddr::new(config.address, config.port);
-            send.lock()
-                .unwrap()
-                .take()
-                .map(|send| send.send(address).unwrap());
+            if let Some(send) = send.lock().unwrap().take() {
+                send.send(address).unwrap();
+            }
             Box::pin(async {})
         });
         let rocket = rocket

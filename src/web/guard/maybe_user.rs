@@ -1,5 +1,6 @@
 //! src/web/guard/maybe_user.rs: a user or nobody, and never an outage taken for nobody.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rocket::request::{FromRequest, Outcome, Request};
@@ -51,6 +52,14 @@ impl<U: User> MaybeUser<U> {
     /// The session that proves it.
     pub fn session(&self) -> Option<&Session> {
         self.0.as_ref().map(|current| &current.session)
+    }
+}
+
+impl<U: fmt::Debug> fmt::Debug for MaybeUser<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MaybeUser")
+            .field(&self.0.as_ref().map(|current| &current.user))
+            .finish()
     }
 }
 

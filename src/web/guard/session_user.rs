@@ -1,5 +1,6 @@
 //! src/web/guard/session_user.rs: there is a user, and a session proves it.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -57,6 +58,12 @@ impl<U> Deref for SessionUser<U> {
 
     fn deref(&self) -> &U {
         &self.0.user
+    }
+}
+
+impl<U: fmt::Debug> fmt::Debug for SessionUser<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionUser").field(&self.0.user).finish()
     }
 }
 
