@@ -103,16 +103,14 @@ impl Settings {
     /// Reads and checks the settings of the fairing `name` (empty for the unnamed).
     pub fn read(figment: &Figment, name: &str) -> Result<Self, Finding> {
         keys::check(figment)?;
-        let wrong = |error: figment::Error| Finding::refuse("RI009", error.to_string());
-        let settings: Settings = match (figment.contains("identity"), name) {
-            (false, _) => Settings::default(),
-            (true, "") => figment.extract_inner("identity").map_err(wrong)?,
-            (true, name) => figment
-                .focus("identity")
-                .merge(figment.focus(&format!("identity.named.{name}")))
-                .extract()
-                .map_err(wrong)?,
-        };
+        let mut focused = figment.focus("identity");
+        if !name.is_empty() {
+            focused = focused.merge(figment.focus(&format!("identity.named.{name}")));
+        }
+        let settings: Settings = focused.extract().map_err(|mut error| {
+            error.path.insert(0, "identity".into());
+            Finding::refuse("RI009", error.to_string())
+        })?;
         settings
             .check()
             .map_err(|text| Finding::refuse("RI009", text))?;
