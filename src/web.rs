@@ -3,6 +3,7 @@
 mod auth;
 mod catchers;
 mod cookie;
+mod core;
 mod fairing;
 mod guard;
 mod headers;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
 
-use super::fairing::{Core, is_missing};
+use super::core::{Core, is_missing};
 use super::outcome;
-use super::resolve::{Resolved, resolve};
-use super::visit::{Current, Visit};
+use super::resolve::resolve;
+use super::visit::{Current, Resolved, Visit};
 use crate::error::{Denied, Error, Failure, Reason};
 use crate::event::Event;
 use crate::session::{self, Session, StoredUser};

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rocket::config::LogLevel;
 use rocket::fairing::{self, Fairing, Info, Kind};
-use rocket::{Build, Config, Data, Ignite, Orbit, Phase, Request, Response, Rocket};
+use rocket::{Build, Config, Data, Orbit, Request, Response, Rocket};
 
 use super::cookie::SessionCookie;
+use super::core::{Core, report};
 use super::headers;
 use super::visit::Visit;
 use crate::clock::Clock;
@@ -44,22 +45,6 @@ pub struct Identity<U> {
     listener: Option<Arc<Listener>>,
     #[cfg(test)]
     store: Option<Arc<dyn Store>>,
-    user: PhantomData<fn() -> U>,
-}
-
-/// What one fairing works with; the same for every user type.
-pub struct Core {
-    pub name: Arc<str>,
-    pub settings: Settings,
-    pub cookie: SessionCookie,
-    pub sessions: Sessions,
-    pub events: Events,
-    pub clock: Clock,
-}
-
-/// The managed state by which a guard finds the fairing of its user type.
-struct Installed<U> {
-    core: Core,
     user: PhantomData<fn() -> U>,
 }
 
@@ -111,7 +96,7 @@ impl<U: User> Identity<U> {
             return Err(findings);
         }
         report(&findings);
-        if !self.take_name(rocket) || rocket.state::<Installed<U>>().is_some() {
+        if !self.take_name(rocket) || Core::of::<U, _>(rocket).is_some() {
             let text = format!(
                 "Identity::<{}> is attached twice, or another fairing has its name {:?}; attach \
                  one for each user type and give all but one a name: .named(\"admin\")",
@@ -185,10 +170,7 @@ impl<U: User> Fairing for Identity<U> {
             rocket = rocket.manage(Names::default());
         }
         match self.prepare(&rocket) {
-            Ok(core) => Ok(rocket.manage(Installed::<U> {
-                core,
-                user: PhantomData,
-            })),
+            Ok(core) => Ok(core.install::<U>(rocket)),
             Err(findings) => {
                 report(&findings);
                 Err(rocket)
@@ -227,38 +209,6 @@ impl<U: User> Fairing for Identity<U> {
         super::plan::Plan::<U>::carry_out(core, request).await;
         if let Some(visit) = Visit::<U>::seen(core, request) {
             headers::complete(visit, response);
-        }
-    }
-}
-
-impl Core {
-    pub fn of<U: User, P: Phase>(rocket: &Rocket<P>) -> Option<&Core> {
-        rocket
-            .state::<Installed<U>>()
-            .map(|installed| &installed.core)
-    }
-}
-
-/// For the sentinels of all guards: a launch without the fairing that a guard needs is stopped.
-pub fn is_missing<U: User>(guard: &str, rocket: &Rocket<Ignite>) -> bool {
-    let missing = Core::of::<U, _>(rocket).is_none();
-    if missing {
-        let full = type_name::<U>();
-        let short = full.rsplit("::").next().unwrap_or(full);
-        let text = format!(
-            "a route uses {guard}<{short}>, but no identity fairing for {full} is attached; add \
-             .attach(Identity::<{short}>::sessions()) to the line of rocket::build()"
-        );
-        report(&[Finding::refuse("RI012", text)]);
-    }
-    missing
-}
-
-fn report(findings: &[Finding]) {
-    for finding in findings {
-        match finding.severity {
-            Severity::Refuse => tracing::error!(target: "rocket_identity", "{finding}"),
-            Severity::Warn => tracing::warn!(target: "rocket_identity", "{finding}"),
         }
     }
 }

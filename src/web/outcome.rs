@@ -6,7 +6,7 @@ use rocket::http::Status;
 use rocket::request::{Outcome, Request};
 use rocket::response::{self, Responder};
 
-use super::fairing::Core;
+use super::core::Core;
 use super::visit::{LastRefusal, Refusal};
 use crate::error::{Denied, Error, Reason};
 

@@ -6,7 +6,7 @@ use rocket::Request;
 use rocket::http::Cookie;
 
 use super::auth::Auth;
-use super::fairing::Core;
+use super::core::Core;
 use crate::error::{Error, Failure, Reason};
 use crate::user::User;
 

@@ -2,21 +2,12 @@
 
 use std::sync::Arc;
 
-use super::fairing::Core;
-use super::visit::{Current, Visit};
+use super::core::Core;
+use super::visit::{Current, Resolved, Visit};
 use crate::error::Reason;
 use crate::event::Event;
 use crate::session::{Resumed, StoreError};
 use crate::user::User;
-
-/// What the credentials of a request were worth.
-pub enum Resolved<U> {
-    User(Arc<Current<U>>),
-    /// No credential, or one that is no good: a guard forwards.
-    Anonymous(Reason),
-    /// The request itself is refused: a guard answers.
-    Refused(Reason),
-}
 
 /// Looks the request's user up at the first call; later ones wait for it or read it.
 pub async fn resolve<'r, U: User>(core: &Core, visit: &'r Visit<U>) -> &'r Resolved<U> {

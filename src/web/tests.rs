@@ -212,17 +212,17 @@ type Guard = SessionUser<Account>;
 #[get("/ten?<_a>")]
 #[expect(clippy::too_many_arguments, reason = "that is the point")]
 fn ten(
-    _1: Guard,
-    _2: Guard,
-    _3: Guard,
-    _4: Guard,
-    _5: Guard,
-    _6: Guard,
-    _7: Guard,
-    _8: MaybeUser<Account>,
-    _9: MaybeUser<Account>,
+    _g1: Guard,
+    _g2: Guard,
+    _g3: Guard,
+    _g4: Guard,
+    _g5: Guard,
+    _g6: Guard,
+    _g7: Guard,
+    _g8: MaybeUser<Account>,
+    _g9: MaybeUser<Account>,
     _a: Option<u8>,
-    _10: Auth<'_, Account>,
+    _g10: Auth<'_, Account>,
 ) {
 }
 

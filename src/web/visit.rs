@@ -9,11 +9,10 @@ use rocket::Request;
 use rocket::tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use super::cookie::Presented;
-use super::fairing::Core;
+use super::core::Core;
 use super::origin;
-use super::resolve::Resolved;
 use crate::clock::Time;
-use crate::error::Denied;
+use crate::error::{Denied, Reason};
 use crate::session::Session;
 use crate::ticket::Ticket;
 use crate::user::User;
@@ -48,6 +47,15 @@ pub struct Acts<U> {
 pub struct Current<U> {
     pub user: U,
     pub session: Session,
+}
+
+/// What the credentials of a request were worth.
+pub enum Resolved<U> {
+    User(Arc<Current<U>>),
+    /// No credential, or one that is no good: a guard forwards.
+    Anonymous(Reason),
+    /// The request itself is refused: a guard answers.
+    Refused(Reason),
 }
 
 /// The request-local value; the visit in it is empty where no guard ran.

@@ -10,10 +10,10 @@ use rocket::{Ignite, Rocket, Sentinel};
 use crate::error::Denied;
 use crate::session::Session;
 use crate::user::User;
-use crate::web::fairing::{Core, is_missing};
+use crate::web::core::{Core, is_missing};
 use crate::web::outcome;
-use crate::web::resolve::{Resolved, resolve};
-use crate::web::visit::{Current, Visit};
+use crate::web::resolve::resolve;
+use crate::web::visit::{Current, Resolved, Visit};
 
 /// The user of a live session; dereferences to the application's own type.
 ///
