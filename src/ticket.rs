@@ -170,6 +170,7 @@ mod tests {
     fn the_same_id_under_another_kind_has_another_tag() {
         let id = UserId::from("c");
         assert_ne!(Tag::of("", &id), Tag::of("admin", &id));
+        assert_ne!(Tag::of("one", &id), Tag::of("two", &id));
         assert_ne!(Tag::of("a", &UserId::from("b:c")), Tag::of("a:b", &id));
     }
 }

@@ -708,6 +708,21 @@ async fn each_response_says_who_may_keep_it() {
     );
 }
 
+/// Row 17, where the application answers by catchers of its own.
+#[tokio::test]
+async fn a_refusal_is_not_stored_whoever_catches_it() {
+    let fairing = Identity::<Account>::sessions();
+    let rocket = rocket::custom(figment("release"))
+        .attach(fairing)
+        .mount("/", routes![me]);
+    let server = Server::start(rocket).await;
+    let answer = server.send("GET /me").await;
+    assert_eq!(
+        (answer.status, answer.all("cache-control")),
+        (401, vec!["no-store"])
+    );
+}
+
 #[tokio::test]
 async fn a_browser_without_a_user_is_led_to_the_login_and_a_program_gets_a_problem() {
     let server = server().await;

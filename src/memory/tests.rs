@@ -73,6 +73,38 @@ async fn a_full_store_refuses_a_login_and_evicts_nobody_until_somebody_expires()
     sessions.begin(login(9, &clock, &[])).await.unwrap();
 }
 
+/// Also where more are due in the shard than one login sweeps.
+#[tokio::test]
+async fn an_expired_session_of_a_user_takes_no_place_of_the_living_ones() {
+    let (memory, _, clock) = small(1_000);
+    let lifetimes = Lifetimes {
+        max_per_user: 2,
+        ..Lifetimes::default()
+    };
+    let sessions = Sessions::new(memory.clone(), clock.clone(), lifetimes);
+    let shard = |login: &Login<'_>| usize::from(login.tag.as_bytes()[0]) % SHARDS;
+    let own = shard(&login(0, &clock, &[]));
+    let neighbours = (1..)
+        .map(|id| login(id, &clock, &[]))
+        .filter(|other| shard(other) == own);
+    for neighbour in neighbours.take(40) {
+        sessions.begin(neighbour).await.unwrap();
+    }
+    let remembered = Login {
+        remembered: true,
+        ..login(0, &clock, &[])
+    };
+    let (kept, _) = sessions.begin(remembered).await.unwrap();
+    clock.advance(Duration::from_secs(1));
+    sessions.begin(login(0, &clock, &[])).await.unwrap();
+    clock.advance(Duration::from_secs(60 * 60));
+    sessions.begin(login(0, &clock, &[])).await.unwrap();
+    assert!(matches!(
+        sessions.resume(&kept).await.unwrap(),
+        Resumed::Live { .. }
+    ));
+}
+
 #[tokio::test]
 async fn nothing_is_kept_of_sessions_that_ended_in_any_way() {
     let (memory, sessions, clock) = small(1_000);

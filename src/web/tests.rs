@@ -61,6 +61,12 @@ async fn login(auth: Auth<'_, Account>) -> Result<(), Error> {
     auth.login(Account { id: 1 }).await.map(drop)
 }
 
+#[post("/login-twice")]
+async fn login_twice(auth: Auth<'_, Account>) -> Result<(), Error> {
+    auth.login(Account { id: 1 }).await?;
+    auth.login(Account { id: 2 }).await.map(drop)
+}
+
 #[post("/login-one-way")]
 async fn login_one_way(auth: Auth<'_, OneWay>) -> Result<(), Error> {
     auth.login(OneWay { id: 1 }).await.map(drop)
@@ -180,30 +186,46 @@ fn away() -> (Status, String) {
     (Status::ServiceUnavailable, "store_unavailable".to_owned())
 }
 
-/// Passes everything on to a memory store, and counts the reads.
-struct Counting(Memory, AtomicUsize);
+/// Passes everything on to a memory store, and counts what is asked.
+struct Counting {
+    memory: Memory,
+    reads: AtomicUsize,
+    ends: AtomicUsize,
+}
+
+impl Counting {
+    fn new() -> Arc<Self> {
+        let (reads, ends) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Counting {
+            memory: Memory::new(10, Clock::system()),
+            reads,
+            ends,
+        })
+    }
+}
 
 #[async_trait]
 impl Store for Counting {
     async fn find(&self, tag: &Tag, id: &Digest) -> Result<Option<Found>, StoreError> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        self.0.find(tag, id).await
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.memory.find(tag, id).await
     }
 
     async fn begin(&self, tag: &Tag, new: NewSession) -> Result<Begun, StoreError> {
-        self.0.begin(tag, new).await
+        self.memory.begin(tag, new).await
     }
 
     async fn touch(&self, tag: &Tag, id: &Digest, seen: Time, end: Time) -> Result<(), StoreError> {
-        self.0.touch(tag, id, seen, end).await
+        self.memory.touch(tag, id, seen, end).await
     }
 
     async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError> {
-        self.0.end(tag, id).await
+        self.ends.fetch_add(1, Ordering::SeqCst);
+        self.memory.end(tag, id).await
     }
 
     async fn end_all(&self, tag: &Tag) -> Result<Time, StoreError> {
-        self.0.end_all(tag).await
+        self.memory.end_all(tag).await
     }
 }
 
@@ -228,13 +250,12 @@ fn ten(
 
 #[rocket::async_test]
 async fn ten_guards_cost_one_look_up_and_a_stranger_none() {
-    let memory = Memory::new(10, Clock::system());
-    let store = Arc::new(Counting(memory, AtomicUsize::new(0)));
+    let store = Counting::new();
     let rocket = rocket::custom(rocket::Config::debug_default())
         .attach(Identity::<Account>::sessions().on_store(store.clone()))
         .mount("/", routes![ten, maybe, login]);
     let client = Client::tracked(rocket).await.unwrap();
-    let reads = || store.1.load(Ordering::SeqCst);
+    let reads = || store.reads.load(Ordering::SeqCst);
     client.get("/ten").dispatch().await;
     client.get("/maybe").dispatch().await;
     client
@@ -250,6 +271,20 @@ async fn ten_guards_cost_one_look_up_and_a_stranger_none() {
     assert_eq!(reads(), 0, "nothing needed a read so far");
     assert_eq!(client.get("/ten").dispatch().await.status(), Status::Ok);
     assert_eq!(reads(), 1);
+}
+
+#[rocket::async_test]
+async fn the_second_login_of_a_request_ends_the_session_of_the_first() {
+    let store = Counting::new();
+    let rocket = rocket::custom(rocket::Config::debug_default())
+        .attach(Identity::<Account>::sessions().on_store(store.clone()))
+        .mount("/", routes![login_twice]);
+    let client = Client::tracked(rocket).await.unwrap();
+    assert_eq!(
+        client.post("/login-twice").dispatch().await.status(),
+        Status::Ok
+    );
+    assert_eq!(store.ends.load(Ordering::SeqCst), 1);
 }
 
 /// Row 90 of the security checklist: an outage is 503, never "anonymous", and clears no cookie.
