@@ -1,0 +1,160 @@
+//! examples/session/main.rs: a small site with a login: `cargo run --example session`.
+//!
+//! The passwords are real argon2id hashes, the pages work without a script, and every answer is
+//! what an application in production would give.
+
+mod accounts;
+mod login_form;
+mod pages;
+mod passwords;
+
+use std::process::ExitCode;
+
+use rocket::figment::providers::Serialized;
+use rocket::http::{ContentType, Header, Status};
+use rocket::response::Redirect;
+use rocket::serde::json::{Value, json};
+use rocket::{Build, Config, Either, Request, Responder, Rocket, State};
+use rocket::{catch, catchers, get, post, routes};
+use rocket_identity::redirect::ReturnTo;
+use rocket_identity::{Auth, Error, Identity, MaybeUser, SessionUser};
+
+use accounts::{Account, Accounts};
+use login_form::LoginForm;
+use pages::{Notice, Page};
+
+#[rocket::main]
+async fn main() -> ExitCode {
+    match rocket().launch().await {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Dropped as it is, it would panic.
+            error.pretty_print();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The whole application; the tests start the same one.
+pub fn rocket() -> Rocket<Build> {
+    // A default of this application: `Rocket.toml` and `ROCKET_IDENTITY` have the last word.
+    let login_path = Serialized::default("identity.login_path", "/login");
+    rocket::custom(Config::figment().join(login_path))
+        .attach(Identity::<Account>::sessions())
+        .attach(Accounts::fairing())
+        .register("/", rocket_identity::catchers())
+        .register("/", catchers![other])
+        .mount(
+            "/",
+            routes![home, login_page, login, logout, me, account, health, style],
+        )
+}
+
+#[get("/")]
+fn home(user: MaybeUser<Account>) -> Page {
+    pages::home(user.user())
+}
+
+#[get("/login?<next>")]
+fn login_page(next: Option<&str>) -> Page {
+    pages::login(next.and_then(ReturnTo::parse).as_ref(), None)
+}
+
+/// Why a login was not begun.
+#[derive(Responder)]
+enum Refused {
+    Page(Page),
+    Session(Error),
+}
+
+#[post("/login", data = "<form>")]
+async fn login(
+    // First, so that a foreign page's login is refused before its body is read.
+    auth: Auth<'_, Account>,
+    accounts: &State<Accounts>,
+    form: LoginForm,
+) -> Result<Redirect, Refused> {
+    let LoginForm {
+        username,
+        password,
+        next,
+        remember,
+    } = form;
+    let refused = |notice| Refused::Page(pages::login(next.as_ref(), Some(notice)));
+    let account = match accounts.authenticate(&username, password).await {
+        Ok(Some(account)) => account,
+        Ok(None) => return Err(refused(Notice::Wrong)),
+        Err(_) => return Err(refused(Notice::Busy)),
+    };
+    let begun = auth.begin(account).remember(remember).await;
+    begun.map_err(Refused::Session)?;
+    Ok(Redirect::to(
+        next.map_or("/".to_owned(), ReturnTo::into_string),
+    ))
+}
+
+#[post("/logout")]
+async fn logout(auth: Auth<'_, Account>) -> Result<Redirect, Error> {
+    auth.logout().await?;
+    Ok(Redirect::to("/"))
+}
+
+#[get("/me")]
+fn me(user: SessionUser<Account>) -> Value {
+    json!({ "id": user.id, "name": user.name })
+}
+
+#[get("/account")]
+fn account(user: SessionUser<Account>) -> Page {
+    pages::account(&user, user.session())
+}
+
+#[get("/health")]
+fn health() -> &'static str {
+    "ok\n"
+}
+
+#[derive(Responder)]
+struct Style {
+    css: &'static str,
+    kind: ContentType,
+    cache: Header<'static>,
+}
+
+#[get("/style.css")]
+fn style() -> Style {
+    Style {
+        css: include_str!("style.css"),
+        kind: ContentType::CSS,
+        cache: Header::new("Cache-Control", "public, max-age=3600"),
+    }
+}
+
+/// A refusal that is not about the user.
+#[derive(Responder)]
+struct Other {
+    answer: Either<Page, (ContentType, String)>,
+    vary: Header<'static>,
+}
+
+/// A page for people, a problem document for programs.
+#[catch(default)]
+fn other(status: Status, request: &Request<'_>) -> Other {
+    let accept = request.accept();
+    let is_a_page = accept.is_some_and(|accept| accept.iter().any(|kind| kind.is_html()));
+    let answer = if is_a_page {
+        Either::Left(pages::refusal(status))
+    } else {
+        let title = status.reason_lossy();
+        let problem = json!({
+            "type": "about:blank",
+            "title": title,
+            "status": status.code,
+            "code": title.to_lowercase().replace(' ', "_"),
+        });
+        let kind = ContentType::new("application", "problem+json");
+        Either::Right((kind, problem.to_string()))
+    };
+    let vary = Header::new("Vary", "Accept");
+    Other { answer, vary }
+}

@@ -1,0 +1,127 @@
+//! tests/bench/src/bin/server.rs: the server that is measured, with one timed route at `/`, named on the
+//! command line with the port.
+//!
+//! Whatever the line, there is one route for GET and the same few for POST, so that the router costs
+//! the same; and the body is two letters long.
+
+use std::error::Error;
+
+use rocket::config::{Config, Ident, LogLevel, Shutdown};
+use rocket::http::Status;
+use rocket::{Build, Ignite, Rocket, Route, get, post, routes};
+use rocket_identity::{Auth, Identity, MaybeUser, SessionUser, User, UserId, catchers};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Account {
+    id: u64,
+    name: String,
+}
+
+impl User for Account {
+    fn id(&self) -> UserId {
+        self.id.into()
+    }
+}
+
+#[get("/")]
+fn bare() -> &'static str {
+    "ok"
+}
+
+#[post("/")]
+fn bare_post() -> &'static str {
+    "ok"
+}
+
+#[get("/")]
+fn session_user(user: SessionUser<Account>) -> &'static str {
+    if user.name.is_empty() { "no" } else { "ok" }
+}
+
+#[get("/")]
+fn maybe_user(user: MaybeUser<Account>) -> &'static str {
+    if user.user().is_some() { "ok" } else { "no" }
+}
+
+#[post("/")]
+fn auth(_auth: Auth<'_, Account>) -> &'static str {
+    "ok"
+}
+
+#[post("/login")]
+async fn login(auth: Auth<'_, Account>) -> Result<&'static str, rocket_identity::Error> {
+    let ada = Account {
+        id: 1,
+        name: "Ada Lovelace".into(),
+    };
+    auth.login(ada).await?;
+    Ok("ok")
+}
+
+/// In the place of `login`, where there is nothing to log in to.
+#[post("/login")]
+fn no_login() -> Status {
+    Status::NotFound
+}
+
+/// Callgrind writes its file only when the process ends by itself.
+#[post("/stop")]
+fn stop(shutdown: rocket::Shutdown) -> &'static str {
+    shutdown.notify();
+    "ok"
+}
+
+/// Neither `Rocket.toml` nor the environment has a say in what is measured.
+fn rocket(port: u16) -> Rocket<Build> {
+    let config = Config {
+        port,
+        workers: 1,
+        ident: Ident::none(),
+        log_level: LogLevel::Off,
+        cli_colors: false,
+        // The connection that asked for the end is the only one, and the driver closes it.
+        shutdown: Shutdown {
+            grace: 1,
+            mercy: 1,
+            ..Shutdown::default()
+        },
+        ..Config::release_default()
+    };
+    rocket::custom(config).mount("/", routes![stop])
+}
+
+fn without_fairing(port: u16, timed: Vec<Route>) -> Rocket<Build> {
+    rocket(port).mount("/", timed).mount("/", routes![no_login])
+}
+
+fn with_fairing(port: u16, timed: Vec<Route>) -> Rocket<Build> {
+    rocket(port)
+        .attach(Identity::<Account>::sessions())
+        .register("/", catchers())
+        .mount("/", timed)
+        .mount("/", routes![login])
+}
+
+fn from_command_line() -> Result<Rocket<Build>, Box<dyn Error + Send + Sync>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(port), Some(route), None) = (arguments.next(), arguments.next(), arguments.next())
+    else {
+        return Err("usage: bench-server PORT ROUTE".into());
+    };
+    let port = port.parse()?;
+    Ok(match route.as_str() {
+        "bare" => without_fairing(port, routes![bare, bare_post]),
+        "attached" => with_fairing(port, routes![bare, bare_post]),
+        "session_user" => with_fairing(port, routes![session_user, bare_post]),
+        "maybe_user" => with_fairing(port, routes![maybe_user, bare_post]),
+        "auth" => with_fairing(port, routes![bare, auth]),
+        _ => return Err(format!("no route is named {route}").into()),
+    })
+}
+
+#[rocket::main]
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let _ended: Rocket<Ignite> = from_command_line()?.launch().await?;
+    Ok(())
+}
