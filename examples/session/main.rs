@@ -69,7 +69,7 @@ enum Refused {
 
 #[post("/login", data = "<form>")]
 async fn login(
-    // First, so that a foreign page's login is refused before its body is read.
+    // Asked before the form is read, which refuses a foreign page's login unread.
     auth: Auth<'_, Account>,
     accounts: &State<Accounts>,
     form: LoginForm,
@@ -84,7 +84,10 @@ async fn login(
     let account = match accounts.authenticate(&username, password).await {
         Ok(Some(account)) => account,
         Ok(None) => return Err(refused(Notice::Wrong)),
-        Err(_) => return Err(refused(Notice::Busy)),
+        Err(why) => {
+            tracing::warn!("a password was not checked: {why:?}");
+            return Err(refused(Notice::Busy));
+        }
     };
     let begun = auth.begin(account).remember(remember).await;
     begun.map_err(Refused::Session)?;

@@ -168,6 +168,7 @@ pub fn account(user: &Account, session: &Session) -> Page {
     )
 }
 
+/// A ticket whose stub is torn off.
 pub fn refusal(status: Status) -> Page {
     let content = html! {
         section.ticket {

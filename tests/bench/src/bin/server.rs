@@ -7,8 +7,10 @@
 use std::error::Error;
 
 use rocket::config::{Config, Ident, LogLevel, Shutdown};
-use rocket::http::Status;
-use rocket::{Build, Ignite, Rocket, Route, get, post, routes};
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::{Header, Status};
+use rocket::shield::{Frame, NoSniff, Permission, Shield};
+use rocket::{Build, Ignite, Request, Response, Rocket, Route, get, post, routes};
 use rocket_identity::{Auth, Identity, MaybeUser, SessionUser, User, UserId, catchers};
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +74,29 @@ fn stop(shutdown: rocket::Shutdown) -> &'static str {
     "ok"
 }
 
+/// Rocket's default `Shield`, but in one order. Rocket's own comes out of a `HashMap`: the order differs
+/// from process to process, and with it how many letters of header names are hashed, up to 0.8 % of a
+/// request.
+struct OrderedShield([Header<'static>; 3]);
+
+#[rocket::async_trait]
+impl Fairing for OrderedShield {
+    fn info(&self) -> Info {
+        Info {
+            name: "Shield in one order",
+            kind: Kind::Response,
+        }
+    }
+
+    async fn on_response<'r>(&self, _: &'r Request<'_>, response: &mut Response<'r>) {
+        for header in &self.0 {
+            if !response.headers().contains(header.name()) {
+                response.set_header(header.clone());
+            }
+        }
+    }
+}
+
 /// Neither `Rocket.toml` nor the environment has a say in what is measured.
 fn rocket(port: u16) -> Rocket<Build> {
     let config = Config {
@@ -88,7 +113,15 @@ fn rocket(port: u16) -> Rocket<Build> {
         },
         ..Config::release_default()
     };
-    rocket::custom(config).mount("/", routes![stop])
+    let shield = OrderedShield([
+        (&NoSniff::default()).into(),
+        (&Frame::default()).into(),
+        (&Permission::default()).into(),
+    ]);
+    rocket::custom(config)
+        .attach(Shield::new())
+        .attach(shield)
+        .mount("/", routes![stop])
 }
 
 fn without_fairing(port: u16, timed: Vec<Route>) -> Rocket<Build> {
