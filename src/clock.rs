@@ -34,7 +34,7 @@ impl From<Time> for SystemTime {
 }
 
 /// One clock for a whole fairing: the system's, or one that a test moves.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Clock(Option<Arc<AtomicU64>>);
 
 impl Clock {
@@ -86,10 +86,7 @@ impl StoppedClock {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the door that the others must use"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the door that the others must use")]
 fn system_now() -> Time {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Time(now.map(millis).unwrap_or_default())
@@ -114,14 +111,8 @@ mod tests {
 
     #[test]
     fn an_endless_span_saturates_instead_of_wrapping_into_the_past() {
-        assert_eq!(
-            Time::from_millis(7).after(Duration::MAX),
-            Time::from_millis(u64::MAX)
-        );
-        assert_eq!(
-            Time::from_millis(7).since(Time::from_millis(9)),
-            Duration::ZERO
-        );
+        assert_eq!(Time::from_millis(7).after(Duration::MAX), Time::from_millis(u64::MAX));
+        assert_eq!(Time::from_millis(7).since(Time::from_millis(9)), Duration::ZERO);
     }
 
     #[test]

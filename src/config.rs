@@ -93,9 +93,7 @@ impl Default for Lifetimes {
 
 impl Default for Memory {
     fn default() -> Self {
-        Memory {
-            max_sessions: 100_000,
-        }
+        Memory { max_sessions: 100_000 }
     }
 }
 
@@ -111,9 +109,7 @@ impl Settings {
             error.path.insert(0, "identity".into());
             Finding::refuse("RI009", error.to_string())
         })?;
-        settings
-            .check()
-            .map_err(|text| Finding::refuse("RI009", text))?;
+        settings.check().map_err(|text| Finding::refuse("RI009", text))?;
         Ok(settings)
     }
 
@@ -123,11 +119,9 @@ impl Settings {
         // Browsers keep no cookie longer than this (RFC 6265bis 5.5).
         let limit = Duration::from_secs(400 * 24 * 60 * 60);
         let session = &self.session;
-        for (key, span) in [
-            ("idle", session.idle),
-            ("absolute", session.absolute),
-            ("remember", session.remember),
-        ] {
+        for (key, span) in
+            [("idle", session.idle), ("absolute", session.absolute), ("remember", session.remember)]
+        {
             if span < second || span > limit {
                 return Err(format!(
                     "identity.session.{key} is {span:?}: it must be from one second to 400 days, \
@@ -152,9 +146,7 @@ impl Settings {
         if let Some(domain) = &self.cookie.domain
             && (domain.is_empty() || domain.contains([';', ',']) || !is_plain(domain))
         {
-            return Err(format!(
-                "identity.cookie.domain is {domain:?}: it must be a host name"
-            ));
+            return Err(format!("identity.cookie.domain is {domain:?}: it must be a host name"));
         }
         Ok(())
     }
@@ -178,14 +170,8 @@ mod tests {
 
     #[test]
     fn nothing_configured_is_the_defaults() {
-        assert_eq!(
-            Settings::read(&Figment::new(), "").unwrap(),
-            Settings::default()
-        );
-        assert_eq!(
-            Settings::read(&Figment::new(), "admin").unwrap(),
-            Settings::default()
-        );
+        assert_eq!(Settings::read(&Figment::new(), "").unwrap(), Settings::default());
+        assert_eq!(Settings::read(&Figment::new(), "admin").unwrap(), Settings::default());
     }
 
     #[test]
@@ -197,10 +183,7 @@ mod tests {
         let admin = read(identity.clone(), "admin").unwrap();
         assert_eq!(admin.session.idle, Duration::from_secs(60));
         assert_eq!(admin.session.max_per_user, 3);
-        assert_eq!(
-            read(identity, "").unwrap().session.idle,
-            Duration::from_secs(300)
-        );
+        assert_eq!(read(identity, "").unwrap().session.idle, Duration::from_secs(300));
     }
 
     #[test]
@@ -213,10 +196,7 @@ mod tests {
             (json!({ "memory": { "max_sessions": 0 } }), "max_sessions"),
             (json!({ "cookie": { "same_site": "lax" } }), "same_site"),
             (json!({ "cookie": { "prefix": "" } }), "prefix"),
-            (
-                json!({ "cookie": { "domain": "a.test; Secure" } }),
-                "domain",
-            ),
+            (json!({ "cookie": { "domain": "a.test; Secure" } }), "domain"),
             (json!({ "origins": ["https://a.test/path"] }), "origins"),
             (json!({ "login_path": "//evil.test" }), "login_path"),
         ] {
@@ -232,11 +212,7 @@ mod tests {
             Some(rest) if rest.contains(" = ") || rest.starts_with('[') => rest,
             _ => line,
         };
-        include_str!("../Rocket.toml")
-            .lines()
-            .map(uncomment)
-            .collect::<Vec<_>>()
-            .join("\n")
+        include_str!("../Rocket.toml").lines().map(uncomment).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -252,21 +228,11 @@ mod tests {
             ..Flags::default()
         };
         let login_path = Some("/login".into());
-        assert_eq!(
-            read,
-            Settings {
-                login_path,
-                cookie,
-                ..Settings::default()
-            }
-        );
+        assert_eq!(read, Settings { login_path, cookie, ..Settings::default() });
         let named = Settings::read(&figment, "admin").unwrap();
         assert_eq!(named.session.idle, Duration::from_secs(300));
         for key in keys::all() {
-            assert!(
-                committed().contains(&format!("{key} = ")),
-                "Rocket.toml does not show {key}"
-            );
+            assert!(committed().contains(&format!("{key} = ")), "Rocket.toml does not show {key}");
         }
     }
 }

@@ -39,43 +39,29 @@ impl Reason {
     fn parts(self) -> (&'static str, u16, &'static str) {
         match self {
             Reason::Unauthenticated => ("unauthenticated", 401, "You are not logged in."),
-            Reason::SessionInvalid => (
-                "session_invalid",
-                401,
-                "Your session has ended. Log in again.",
-            ),
-            Reason::CrossOrigin => (
-                "cross_origin",
-                403,
-                "This request came from another site and was refused.",
-            ),
-            Reason::RevokedMeanwhile => (
-                "revoked_meanwhile",
-                409,
-                "Your sessions were ended meanwhile. Log in again.",
-            ),
-            Reason::InvalidUserId => (
-                "invalid_user_id",
-                500,
-                "The user's id is empty or over 255 bytes.",
-            ),
-            Reason::UserNotStorable => (
-                "user_not_storable",
-                500,
-                "The user cannot be written as JSON.",
-            ),
-            Reason::StoreUnavailable => (
-                "store_unavailable",
-                503,
-                "The session store does not answer. Try again.",
-            ),
+            Reason::SessionInvalid => {
+                ("session_invalid", 401, "Your session has ended. Log in again.")
+            }
+            Reason::CrossOrigin => {
+                ("cross_origin", 403, "This request came from another site and was refused.")
+            }
+            Reason::RevokedMeanwhile => {
+                ("revoked_meanwhile", 409, "Your sessions were ended meanwhile. Log in again.")
+            }
+            Reason::InvalidUserId => {
+                ("invalid_user_id", 500, "The user's id is empty or over 255 bytes.")
+            }
+            Reason::UserNotStorable => {
+                ("user_not_storable", 500, "The user cannot be written as JSON.")
+            }
+            Reason::StoreUnavailable => {
+                ("store_unavailable", 503, "The session store does not answer. Try again.")
+            }
             Reason::StoreFull => ("store_full", 503, "No more sessions can be kept just now."),
             Reason::NoEntropy => ("no_entropy", 503, "The system gave no random bytes."),
-            Reason::FairingMissing => (
-                "fairing_missing",
-                500,
-                "The identity fairing of this guard is not attached.",
-            ),
+            Reason::FairingMissing => {
+                ("fairing_missing", 500, "The identity fairing of this guard is not attached.")
+            }
         }
     }
 }
@@ -89,28 +75,19 @@ pub struct Failure {
 
 impl Failure {
     pub fn unavailable(source: impl Into<Source>) -> Self {
-        Failure {
-            reason: Reason::StoreUnavailable,
-            source: Some(source.into()),
-        }
+        Failure { reason: Reason::StoreUnavailable, source: Some(source.into()) }
     }
 }
 
 impl From<Reason> for Failure {
     fn from(reason: Reason) -> Self {
-        Failure {
-            reason,
-            source: None,
-        }
+        Failure { reason, source: None }
     }
 }
 
 impl From<NoEntropy> for Failure {
     fn from(source: NoEntropy) -> Self {
-        Failure {
-            reason: Reason::NoEntropy,
-            source: Some(source.into()),
-        }
+        Failure { reason: Reason::NoEntropy, source: Some(source.into()) }
     }
 }
 
@@ -182,10 +159,7 @@ pub struct Error {
 impl Error {
     pub(crate) fn new(failure: Failure, fairing: Option<Arc<str>>) -> Self {
         let denied = Denied::new(failure.reason, fairing);
-        Error {
-            denied,
-            source: failure.source,
-        }
+        Error { denied, source: failure.source }
     }
 
     /// The same reason as a guard would give it.

@@ -44,15 +44,7 @@ impl Event {
 
     pub(crate) fn new(name: &'static str) -> Self {
         let fairing = Arc::from("");
-        Event {
-            name,
-            fairing,
-            reason: None,
-            user: None,
-            address: None,
-            tag: None,
-            cause: None,
-        }
+        Event { name, fairing, reason: None, user: None, address: None, tag: None, cause: None }
     }
 
     pub(crate) fn reason(mut self, reason: &'static str) -> Self {
@@ -117,19 +109,12 @@ pub(crate) struct Events {
 
 impl Events {
     pub fn new(fairing: Arc<str>, salt: [u8; 16], listener: Option<Arc<Listener>>) -> Self {
-        Events {
-            fairing,
-            salt,
-            listener,
-        }
+        Events { fairing, salt, listener }
     }
 
     pub fn emit(&self, mut event: Event) {
         event.fairing = self.fairing.clone();
-        let user = event
-            .tag
-            .map(|tag| self.correlation(&tag))
-            .unwrap_or_default();
+        let user = event.tag.map(|tag| self.correlation(&tag)).unwrap_or_default();
         macro_rules! record {
             ($level:ident) => {
                 tracing::$level!(
@@ -164,8 +149,6 @@ impl Events {
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events")
-            .field("fairing", &self.fairing)
-            .finish_non_exhaustive()
+        f.debug_struct("Events").field("fairing", &self.fairing).finish_non_exhaustive()
     }
 }

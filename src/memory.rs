@@ -30,12 +30,7 @@ pub struct Memory {
 impl Memory {
     pub fn new(max_sessions: usize, clock: Clock) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Memory {
-            shards,
-            sessions: AtomicUsize::new(0),
-            max_sessions,
-            clock,
-        }
+        Memory { shards, sessions: AtomicUsize::new(0), max_sessions, clock }
     }
 
     fn shard(&self, tag: &Tag) -> MutexGuard<'_, Shard> {
@@ -46,10 +41,9 @@ impl Memory {
     /// Takes a place for one session, sweeping everything once where none is left.
     fn reserve(&self, now: Time) -> bool {
         let take = || {
-            self.sessions
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
-                    (taken < self.max_sessions).then_some(taken + 1)
-                })
+            self.sessions.fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
+                (taken < self.max_sessions).then_some(taken + 1)
+            })
         };
         take().is_ok() || {
             for shard in &self.shards {

@@ -76,10 +76,7 @@ impl std::error::Error for NoEntropy {
 }
 
 /// Random bytes that are no secret: handles, salts.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the door that the others must use"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the door that the others must use")]
 pub fn random_bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(NoEntropy)?;
@@ -95,9 +92,7 @@ pub fn encode(bytes: &[u8]) -> String {
 pub fn decode(text: &[u8], bytes: &mut [u8]) -> bool {
     // The length first: it refuses most of what is not ours before any work.
     text.len() == (bytes.len() * 4).div_ceil(3)
-        && URL_SAFE_NO_PAD
-            .decode_slice(text, bytes)
-            .is_ok_and(|n| n == bytes.len())
+        && URL_SAFE_NO_PAD.decode_slice(text, bytes).is_ok_and(|n| n == bytes.len())
 }
 
 #[cfg(test)]
@@ -107,10 +102,7 @@ mod tests {
     #[test]
     fn the_debug_of_a_secret_or_digest_prints_none_of_its_bytes() {
         let secret = Secret::<32>::random().unwrap();
-        assert_eq!(
-            format!("{secret:?} {:?}", secret.digest()),
-            "Secret(..) Digest(..)"
-        );
+        assert_eq!(format!("{secret:?} {:?}", secret.digest()), "Secret(..) Digest(..)");
     }
 
     /// Checklist row 1: no repeat in 10^6 ids, and each byte position uniform (chi-square).
@@ -128,16 +120,9 @@ mod tests {
         }
         let expected = f64::from(N) / 256.0;
         for (position, counts) in counts.iter().enumerate() {
-            let chi: f64 = counts
-                .iter()
-                .map(|c| (f64::from(*c) - expected).powi(2))
-                .sum();
+            let chi: f64 = counts.iter().map(|c| (f64::from(*c) - expected).powi(2)).sum();
             // 255 degrees of freedom: 400 is passed once in 10^8 positions of true randomness.
-            assert!(
-                chi / expected < 400.0,
-                "byte {position}: chi-square {}",
-                chi / expected
-            );
+            assert!(chi / expected < 400.0, "byte {position}: chi-square {}", chi / expected);
         }
     }
 
@@ -145,12 +130,7 @@ mod tests {
     fn only_the_canonical_form_of_the_right_length_is_read() {
         let secret = Secret::<32>::parse("A".repeat(43).as_bytes());
         assert!(secret.is_some());
-        for text in [
-            "",
-            &"A".repeat(42),
-            &"A".repeat(44),
-            &format!("{}=", "A".repeat(43)),
-        ] {
+        for text in ["", &"A".repeat(42), &"A".repeat(44), &format!("{}=", "A".repeat(43))] {
             assert!(Secret::<32>::parse(text.as_bytes()).is_none(), "{text}");
         }
         // The last character carries two bits that must be zero.

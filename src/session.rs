@@ -30,11 +30,7 @@ pub struct Session {
 
 impl Session {
     pub(crate) fn new(record: Arc<Record>, last_seen: Time, expires: Time) -> Self {
-        Session {
-            record,
-            last_seen,
-            expires,
-        }
+        Session { record, last_seen, expires }
     }
 
     /// Names this session to people and programs; it is no credential.

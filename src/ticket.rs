@@ -33,10 +33,7 @@ impl Ticket {
     const LENGTH: usize = Self::SECRET + 1 + 22;
 
     pub fn random(tag: Tag) -> Result<Self, NoEntropy> {
-        Ok(Ticket {
-            secret: Secret::random()?,
-            tag,
-        })
+        Ok(Ticket { secret: Secret::random()?, tag })
     }
 
     /// Exactly the form that [`Ticket::reveal`] writes; anything else is no ticket.
@@ -47,10 +44,7 @@ impl Ticket {
         }
         let mut tag = [0; 16];
         secret::decode(&bytes[Self::SECRET + 1..], &mut tag).then_some(())?;
-        Some(Ticket {
-            secret: Secret::parse(&bytes[..Self::SECRET])?,
-            tag: Tag(tag),
-        })
+        Some(Ticket { secret: Secret::parse(&bytes[..Self::SECRET])?, tag: Tag(tag) })
     }
 
     pub fn tag(&self) -> &Tag {
@@ -148,22 +142,14 @@ mod tests {
                 assert!(Ticket::parse(&text).is_none(), "{position}: {foreign}");
             }
         }
-        for text in [
-            &good[1..],
-            &good[..65],
-            &format!("{}A", *good),
-            &good.replace('.', "é"),
-        ] {
+        for text in [&good[1..], &good[..65], &format!("{}A", *good), &good.replace('.', "é")] {
             assert!(Ticket::parse(text).is_none());
         }
     }
 
     #[test]
     fn the_debug_of_a_ticket_prints_nothing_of_it() {
-        assert_eq!(
-            format!("{:?}", ticket()),
-            "Ticket { secret: Secret(..), tag: Tag(..) }"
-        );
+        assert_eq!(format!("{:?}", ticket()), "Ticket { secret: Secret(..), tag: Tag(..) }");
     }
 
     #[test]

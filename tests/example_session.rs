@@ -1,12 +1,7 @@
 //! tests/example_session.rs: the example's contract, over a real socket. Rows are those of the
 //! project's security checklist.
 #![cfg(feature = "testing")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "../examples/session/main.rs"]
 #[allow(dead_code, reason = "the example's `main` is not called here")]
@@ -29,10 +24,8 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 const BROWSER: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8";
 
 /// The accounts as the contract has them.
-const DEMO: [(&str, &str); 2] = [
-    ("ada", "correct horse battery staple"),
-    ("grace", "tr0ub4dor & three"),
-];
+const DEMO: [(&str, &str); 2] =
+    [("ada", "correct horse battery staple"), ("grace", "tr0ub4dor & three")];
 
 /// Held by a test that measures time or fills the processor.
 static PROCESSOR: Mutex<()> = Mutex::const_new(());
@@ -45,10 +38,8 @@ async fn server_with(settings: impl FnOnce(Figment) -> Figment) -> Server {
     Captured::install();
     let rocket = app::rocket();
     let figment = rocket.figment().clone().select("debug");
-    let figment = figment
-        .merge(("address", "127.0.0.1"))
-        .merge(("port", 0))
-        .merge(("shutdown.ctrlc", false));
+    let figment =
+        figment.merge(("address", "127.0.0.1")).merge(("port", 0)).merge(("shutdown.ctrlc", false));
     Server::start(rocket.configure(settings(figment))).await
 }
 
@@ -83,14 +74,8 @@ async fn each_demo_account_logs_in_and_is_who_it_says() {
         let answer = log_in(&server, form).await;
         assert_eq!((answer.status, answer.all("location")), (303, vec!["/"]));
         let me = get(&server, "/me", answer.cookie()).await;
-        assert_eq!(
-            (me.status, me.all("content-type")),
-            (200, vec!["application/json"])
-        );
-        assert_eq!(
-            json(&me),
-            rocket::serde::json::json!({ "id": id, "name": name })
-        );
+        assert_eq!((me.status, me.all("content-type")), (200, vec!["application/json"]));
+        assert_eq!(json(&me), rocket::serde::json::json!({ "id": id, "name": name }));
         let home = get(&server, "/", answer.cookie()).await;
         assert!(home.status == 200 && home.body.contains(&format!("Hello, {name}.")));
     }
@@ -99,16 +84,9 @@ async fn each_demo_account_logs_in_and_is_who_it_says() {
 #[tokio::test]
 async fn the_public_pages_are_for_everybody_and_set_no_cookie() {
     let server = server().await;
-    for (path, text) in [
-        ("/", "You are not logged in."),
-        ("/login", "<form"),
-        ("/health", "ok"),
-    ] {
+    for (path, text) in [("/", "You are not logged in."), ("/login", "<form"), ("/health", "ok")] {
         let answer = server.send(&format!("GET {path}\n{BROWSER}")).await;
-        assert!(
-            answer.status == 200 && answer.body.contains(text),
-            "{answer:?}"
-        );
+        assert!(answer.status == 200 && answer.body.contains(text), "{answer:?}");
         assert!(answer.sets_no_cookie(), "{path}");
     }
 }
@@ -117,22 +95,13 @@ async fn the_public_pages_are_for_everybody_and_set_no_cookie() {
 async fn without_a_login_a_browser_is_led_to_the_form_and_a_program_gets_a_problem() {
     let server = server().await;
     for path in ["/me", "/account"] {
-        let answer = server
-            .send(&format!("GET {path}\nAccept: application/json"))
-            .await;
+        let answer = server.send(&format!("GET {path}\nAccept: application/json")).await;
         assert_eq!((answer.status, &*answer.code()), (401, "unauthenticated"));
         let answer = server.send(&format!("GET {path}\n{BROWSER}")).await;
         let login = format!("/login?next={}", path.replace('/', "%2F"));
-        assert_eq!(
-            (answer.status, answer.all("location")),
-            (303, vec![&*login])
-        );
+        assert_eq!((answer.status, answer.all("location")), (303, vec![&*login]));
         let page = server.send(&format!("GET {login}")).await;
-        assert!(
-            page.body
-                .contains(&format!("name=\"next\" value=\"{path}\"")),
-            "{page:?}"
-        );
+        assert!(page.body.contains(&format!("name=\"next\" value=\"{path}\"")), "{page:?}");
     }
 }
 
@@ -143,24 +112,14 @@ async fn the_account_page_shows_the_facts_of_this_session_and_no_ticket() {
     let login = post(&server, "/login", agent, &format!("{ADA}&remember=on")).await;
     let page = get(&server, "/account", login.cookie()).await;
     assert_eq!(page.status, 200);
-    for fact in [
-        "Began",
-        "Last seen",
-        "Expires",
-        "yes",
-        "&lt;b&gt;Netscape&lt;/b&gt; 4",
-        "Handle",
-    ] {
+    for fact in ["Began", "Last seen", "Expires", "yes", "&lt;b&gt;Netscape&lt;/b&gt; 4", "Handle"]
+    {
         assert!(page.body.contains(fact), "{fact}: {page:?}");
     }
     let ticket = login.cookie().split_once('=').unwrap().1;
     assert!(!page.body.contains(&ticket[..43]) && !page.body.contains("<b>"));
     let times: BTreeSet<_> = attributes(&page.body, "datetime").into_iter().collect();
-    assert_eq!(
-        times.len(),
-        2,
-        "it began and was seen at one moment, and ends at another"
-    );
+    assert_eq!(times.len(), 2, "it began and was seen at one moment, and ends at another");
 }
 
 #[tokio::test]
@@ -169,11 +128,7 @@ async fn only_a_remembered_login_outlives_the_browser() {
     for (form, kept) in [("", false), ("&remember=on", true)] {
         let answer = log_in(&server, &format!("{ADA}{form}")).await;
         let set_cookie = answer.all("set-cookie")[0];
-        assert_eq!(
-            set_cookie.contains("; Max-Age=2592000"),
-            kept,
-            "{set_cookie}"
-        );
+        assert_eq!(set_cookie.contains("; Max-Age=2592000"), kept, "{set_cookie}");
     }
 }
 
@@ -182,17 +137,9 @@ async fn a_logout_clears_the_cookie_whether_or_not_a_session_was_there() {
     let server = server().await;
     let cookie = log_in(&server, ADA).await.cookie().to_owned();
     assert_eq!(get(&server, "/me", &cookie).await.status, 200);
-    for fields in [
-        format!("Cookie: {cookie}"),
-        String::new(),
-        "Cookie: session=x".into(),
-    ] {
+    for fields in [format!("Cookie: {cookie}"), String::new(), "Cookie: session=x".into()] {
         let answer = post(&server, "/logout", &fields, "").await;
-        assert_eq!(
-            (answer.status, answer.all("location")),
-            (303, vec!["/"]),
-            "{fields}"
-        );
+        assert_eq!((answer.status, answer.all("location")), (303, vec!["/"]), "{fields}");
         let set_cookie = answer.all("set-cookie")[0];
         assert_eq!(answer.cookie(), "session=", "{fields}");
         assert!(set_cookie.contains("; Max-Age=0"), "{set_cookie}");
@@ -205,24 +152,14 @@ async fn a_logout_clears_the_cookie_whether_or_not_a_session_was_there() {
 async fn a_get_of_login_or_logout_changes_nothing() {
     let server = server().await;
     let cookie = log_in(&server, ADA).await.cookie().to_owned();
-    for head in [
-        "GET /logout",
-        "HEAD /logout",
-        "GET /login?username=grace&remember=on",
-    ] {
+    for head in ["GET /logout", "HEAD /logout", "GET /login?username=grace&remember=on"] {
         let answer = server.send(&format!("{head}\nCookie: {cookie}")).await;
         assert!(answer.sets_no_cookie(), "{head}");
         let me = get(&server, "/me", &cookie).await;
         assert_eq!(json(&me)["name"], "ada", "{head}");
     }
     // Rocket makes a GET of a POST with this field.
-    let answer = post(
-        &server,
-        "/logout",
-        &format!("Cookie: {cookie}"),
-        "_method=get",
-    )
-    .await;
+    let answer = post(&server, "/logout", &format!("Cookie: {cookie}"), "_method=get").await;
     assert!(answer.sets_no_cookie());
     assert_eq!(get(&server, "/me", &cookie).await.status, 200);
 }
@@ -232,19 +169,11 @@ async fn a_get_of_login_or_logout_changes_nothing() {
 async fn a_cross_site_login_or_logout_is_403_and_sets_no_cookie() {
     let server = server().await;
     let cookie = log_in(&server, ADA).await.cookie().to_owned();
-    for origin in [
-        "Origin: https://evil.test",
-        "Sec-Fetch-Site: cross-site",
-        "Origin: null",
-    ] {
+    for origin in ["Origin: https://evil.test", "Sec-Fetch-Site: cross-site", "Origin: null"] {
         for (path, form) in [("/login", GRACE), ("/login", "nonsense"), ("/logout", "")] {
             for fields in [format!("{origin}\nCookie: {cookie}"), origin.to_owned()] {
                 let answer = post(&server, path, &fields, form).await;
-                assert_eq!(
-                    (answer.status, &*answer.code()),
-                    (403, "cross_origin"),
-                    "{fields}"
-                );
+                assert_eq!((answer.status, &*answer.code()), (403, "cross_origin"), "{fields}");
                 assert!(answer.sets_no_cookie() && answer.all("clear-site-data").is_empty());
             }
         }
@@ -289,9 +218,7 @@ async fn after_a_login_the_way_leads_to_a_path_of_this_site_and_nowhere_else() {
         let again = log_in(&server, &format!("username=ada&password=x&next={encoded}")).await;
         for page in [page, again] {
             let value = expected.replace('&', "&amp;");
-            let carried = page
-                .body
-                .contains(&format!("name=\"next\" value=\"{value}\""));
+            let carried = page.body.contains(&format!("name=\"next\" value=\"{value}\""));
             assert_eq!(carried, kept, "{next:?}: {page:?}");
             assert!(!page.body.contains("evil"), "{page:?}");
         }
@@ -314,18 +241,12 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer_and_no_cookie(
         &format!("username=nobody&password={long}"),
     ] {
         let mut answer = log_in(&server, form).await;
-        assert!(
-            answer.status == 401 && answer.sets_no_cookie(),
-            "{answer:?}"
-        );
+        assert!(answer.status == 401 && answer.sets_no_cookie(), "{answer:?}");
         assert!(answer.body.contains("role=\"alert\""));
         answer.fields.retain(|(name, _)| name != "date");
         answers.push((answer.fields, answer.body));
     }
-    assert!(
-        answers.iter().all(|answer| *answer == answers[0]),
-        "{answers:?}"
-    );
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
 }
 
 /// Row 80: nor does the time that it takes.
@@ -355,15 +276,9 @@ async fn a_wrong_password_an_unknown_name_and_a_password_too_long_cost_one_hash_
     });
     for (what, time) in [("unknown", unknown), ("long", long)] {
         let ratio = time.as_secs_f64() / wrong.as_secs_f64();
-        assert!(
-            (0.6..1.7).contains(&ratio),
-            "{what}: {time:?}, wrong: {wrong:?}"
-        );
+        assert!((0.6..1.7).contains(&ratio), "{what}: {time:?}, wrong: {wrong:?}");
     }
-    assert!(
-        wrong > 3 * bare,
-        "no hash is made: {wrong:?}, without: {bare:?}"
-    );
+    assert!(wrong > 3 * bare, "no hash is made: {wrong:?}, without: {bare:?}");
 }
 
 /// Row 81: hashing is bounded and off the async threads; whom it cannot serve soon it tells.
@@ -391,11 +306,7 @@ async fn when_64_logins_wait_the_next_one_is_503_and_other_pages_still_answer() 
     assert!(before < LOGINS - 32, "it waited for {before} logins");
     let (busy, served): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 503);
     assert!(served.iter().all(|answer| answer.status == 401));
-    assert!(
-        served.len() > 64,
-        "64 may wait and one runs: {}",
-        served.len()
-    );
+    assert!(served.len() > 64, "64 may wait and one runs: {}", served.len());
     assert!(!busy.is_empty());
     for answer in busy {
         assert_eq!(answer.all("retry-after"), ["1"]);
@@ -426,16 +337,9 @@ fn bad_forms() -> Vec<(&'static str, Vec<u8>, u16)> {
         form("username=MALLORY&password=s3cret%ff", 400),
         form("username=MALLORY&s3cret%ff=1&password=x", 400),
         (FORM, b"username=MALLORY&password=s3cret\xff".to_vec(), 400),
-        form(
-            &format!("username=MALLORY&password={}", "s3cret".repeat(200_000 / 6)),
-            413,
-        ),
+        form(&format!("username=MALLORY&password={}", "s3cret".repeat(200_000 / 6)), 413),
         ("Content-Type: text/plain", typed.into(), 415),
-        (
-            "Content-Type: application/json",
-            b"{\"password\":\"s3cret\"}".to_vec(),
-            415,
-        ),
+        ("Content-Type: application/json", b"{\"password\":\"s3cret\"}".to_vec(), 415),
         ("Content-Type: s3cret", typed.into(), 415),
         ("Accept: */*", typed.into(), 415),
         (
@@ -451,15 +355,10 @@ fn bad_forms() -> Vec<(&'static str, Vec<u8>, u16)> {
 async fn what_is_no_login_form_is_a_4xx_of_its_own_and_logs_nobody_in() {
     let server = server().await;
     for (kind, body, status) in bad_forms() {
-        let answer = server
-            .send_bytes(&format!("POST /login\n{kind}"), &body)
-            .await;
+        let answer = server.send_bytes(&format!("POST /login\n{kind}"), &body).await;
         let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
         assert_eq!(answer.status, status, "{kind}: {shown}");
-        assert!(
-            answer.sets_no_cookie() && !answer.code().is_empty(),
-            "{shown}"
-        );
+        assert!(answer.sets_no_cookie() && !answer.code().is_empty(), "{shown}");
         assert!(!answer.body.contains("s3cret"), "{answer:?}");
     }
     // What is beside the fields, or between them, does no harm.
@@ -472,37 +371,21 @@ async fn what_is_no_login_form_is_a_4xx_of_its_own_and_logs_nobody_in() {
 async fn no_form_reaches_the_log_at_any_level_be_it_good_or_bad() {
     let captured = Captured::install();
     let server = server().await;
-    for (kind, body, _) in bad_forms()
-        .into_iter()
-        .filter(|(kind, ..)| !kind.contains("s3cret"))
-    {
-        server
-            .send_bytes(&format!("POST /login\n{kind}"), &body)
-            .await;
+    for (kind, body, _) in bad_forms().into_iter().filter(|(kind, ..)| !kind.contains("s3cret")) {
+        server.send_bytes(&format!("POST /login\n{kind}"), &body).await;
     }
     for form in [ADA, GRACE, "username=MALLORY&password=s3cret"] {
         log_in(&server, form).await;
     }
     let records = captured.of("");
-    for typed in [
-        "s3cret",
-        "MALLORY",
-        "correct",
-        "battery",
-        "tr0ub4dor",
-        "username=ada",
-        "argon2id",
-    ] {
+    for typed in
+        ["s3cret", "MALLORY", "correct", "battery", "tr0ub4dor", "username=ada", "argon2id"]
+    {
         let told = records.iter().find(|record| record.contains(typed));
         assert_eq!(told, None, "{typed}");
     }
     // The capture does see what Rocket says of a guard that failed.
-    assert!(
-        records
-            .iter()
-            .any(|record| record.contains("Missing(\"password\")")),
-        "{records:?}"
-    );
+    assert!(records.iter().any(|record| record.contains("Missing(\"password\")")), "{records:?}");
 }
 
 #[tokio::test]
@@ -511,11 +394,7 @@ async fn no_page_may_run_a_script_or_load_anything_of_another_site() {
     let cookie = log_in(&server, ADA).await.cookie().to_owned();
     let mut pages = Vec::new();
     for path in ["/", "/login?next=/me", "/account", "/nowhere"] {
-        pages.push(
-            server
-                .send(&format!("GET {path}\n{BROWSER}\nCookie: {cookie}"))
-                .await,
-        );
+        pages.push(server.send(&format!("GET {path}\n{BROWSER}\nCookie: {cookie}")).await);
     }
     pages.push(log_in(&server, "username=ada&password=wrong").await);
     pages.push(post(&server, "/login", BROWSER, "").await);
@@ -523,11 +402,7 @@ async fn no_page_may_run_a_script_or_load_anything_of_another_site() {
         let policy = page.all("content-security-policy");
         assert_eq!(policy.len(), 1, "{page:?}");
         let directives: Vec<_> = policy[0].split("; ").collect();
-        for directive in [
-            "default-src 'none'",
-            "script-src 'none'",
-            "frame-ancestors 'none'",
-        ] {
+        for directive in ["default-src 'none'", "script-src 'none'", "frame-ancestors 'none'"] {
             assert!(directives.contains(&directive), "{directives:?}");
         }
         assert_eq!(page.all("content-type"), ["text/html; charset=utf-8"]);
@@ -548,10 +423,7 @@ async fn each_field_of_the_form_has_a_label_and_says_what_belongs_into_it() {
         assert!(attributes(&page, "for").contains(&field), "{field}");
         assert!(attributes(&page, "name").contains(&field), "{field}");
     }
-    assert_eq!(
-        attributes(&page, "autocomplete"),
-        ["username", "current-password"]
-    );
+    assert_eq!(attributes(&page, "autocomplete"), ["username", "current-password"]);
     for (name, password) in DEMO {
         let password = password.replace('&', "&amp;");
         assert!(page.contains(name) && page.contains(&password));

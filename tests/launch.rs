@@ -1,12 +1,7 @@
 //! tests/launch.rs: what does not launch, and that it says why. The log is this process's, so that one
 //! test has the file to itself.
 #![cfg(feature = "testing")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
 
@@ -30,11 +25,7 @@ impl User for Account {
 async fn launches(figment: Figment) -> bool {
     let rocket = rocket::custom(figment).attach(Identity::<Account>::sessions());
     // Rocket's error panics when nobody looked at it.
-    rocket
-        .ignite()
-        .await
-        .map_err(|error| format!("{:?}", error.kind()))
-        .is_ok()
+    rocket.ignite().await.map_err(|error| format!("{:?}", error.kind())).is_ok()
 }
 
 #[rocket::async_test]
@@ -56,69 +47,19 @@ async fn what_is_insecure_does_not_launch_in_release_and_says_its_code_and_fix()
         // Only the profile named exactly `debug` is lax.
         ("staging", "identity.cookie.secure = false", false, "RI001"),
         ("debug", "identity.cookie.secure = false", true, ""),
-        (
-            "release",
-            "identity.cookie.domain = 'app.test'",
-            false,
-            "RI002",
-        ),
-        (
-            "debug",
-            "identity.cookie.same_site = 'None'",
-            false,
-            "RI003",
-        ),
-        (
-            "debug",
-            "identity.cookie.prefix = '__Host-'",
-            false,
-            "RI004",
-        ),
-        (
-            "debug",
-            "identity.cookie.partitioned = true",
-            false,
-            "RI005",
-        ),
+        ("release", "identity.cookie.domain = 'app.test'", false, "RI002"),
+        ("debug", "identity.cookie.same_site = 'None'", false, "RI003"),
+        ("debug", "identity.cookie.prefix = '__Host-'", false, "RI004"),
+        ("debug", "identity.cookie.partitioned = true", false, "RI005"),
         ("release", "log_level = 'debug'", false, "RI007"),
-        (
-            "release",
-            "log_level = 'debug'\nidentity.allow = ['RI007']",
-            true,
-            "RI007",
-        ),
-        (
-            "release",
-            "address = '0.0.0.0'",
-            false,
-            "behind_tls_proxy = true",
-        ),
-        (
-            "release",
-            "address = '0.0.0.0'\nidentity.behind_tls_proxy = true",
-            true,
-            "RI006",
-        ),
+        ("release", "log_level = 'debug'\nidentity.allow = ['RI007']", true, "RI007"),
+        ("release", "address = '0.0.0.0'", false, "behind_tls_proxy = true"),
+        ("release", "address = '0.0.0.0'\nidentity.behind_tls_proxy = true", true, "RI006"),
         ("debug", "address = '0.0.0.0'", true, "RI015"),
-        (
-            "debug",
-            "identity.session.idel = '5m'",
-            false,
-            "did you mean `idle`?",
-        ),
-        (
-            "debug",
-            "identity.session.idle = 'soon'",
-            false,
-            "identity.session.idle",
-        ),
+        ("debug", "identity.session.idel = '5m'", false, "did you mean `idle`?"),
+        ("debug", "identity.session.idle = 'soon'", false, "identity.session.idle"),
         ("debug", "identity = 7", false, "RI009"),
-        (
-            "debug",
-            "identity_mode = 'jwt'",
-            false,
-            "ROCKET_IDENTITY='{mode=..}'",
-        ),
+        ("debug", "identity_mode = 'jwt'", false, "ROCKET_IDENTITY='{mode=..}'"),
         ("release", "identity.allow = ['RI001']", false, "RI009"),
     ];
     for (profile, settings, expected, text) in cases {
@@ -128,9 +69,6 @@ async fn what_is_insecure_does_not_launch_in_release_and_says_its_code_and_fix()
         assert_eq!(launches(figment).await, expected, "{profile}: {settings}");
         let lines = new_lines();
         assert!(lines.contains(text), "{profile}: {settings}: {lines}");
-        assert!(
-            !text.is_empty() || !lines.contains("RI0"),
-            "{profile}: {settings}: {lines}"
-        );
+        assert!(!text.is_empty() || !lines.contains("RI0"), "{profile}: {settings}: {lines}");
     }
 }

@@ -1,12 +1,7 @@
 //! tests/log.rs: nothing secret reaches a log record of ours, at any level; what reaches it is one
 //! line. Rows are those of the project's security checklist.
 #![cfg(feature = "testing")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
 
@@ -51,53 +46,26 @@ async fn no_ticket_nor_user_text_is_in_our_log_at_trace() {
         .mount("/", routes![login, me, logout]);
     let server = Server::start(rocket).await;
     let id = "mallory\r\nError: [forged] line\u{1b}[31m";
-    let login = server
-        .send_bytes("POST /login\nContent-Type: text/plain", id.as_bytes())
-        .await;
+    let login = server.send_bytes("POST /login\nContent-Type: text/plain", id.as_bytes()).await;
     let cookie = login.cookie().to_owned();
     let value = cookie.split_once('=').unwrap().1.to_owned();
     server.send(&format!("GET /me\nCookie: {cookie}")).await;
-    server
-        .send(&format!("GET /me\nCookie: {cookie}; {cookie}"))
-        .await;
-    server
-        .send(&format!(
-            "POST /logout\nCookie: {cookie}\nOrigin: https://evil.test"
-        ))
-        .await;
-    server
-        .send(&format!("POST /logout\nCookie: {cookie}"))
-        .await;
+    server.send(&format!("GET /me\nCookie: {cookie}; {cookie}")).await;
+    server.send(&format!("POST /logout\nCookie: {cookie}\nOrigin: https://evil.test")).await;
+    server.send(&format!("POST /logout\nCookie: {cookie}")).await;
     server.send(&format!("GET /me\nCookie: {cookie}")).await;
     let empty = server.send("POST /login\nContent-Type: text/plain").await;
     assert_eq!((empty.status, &*empty.code()), (500, "invalid_user_id"));
 
     let ours = captured.of("rocket_identity");
-    for event in [
-        "identity.login",
-        "identity.logout",
-        "session_invalid",
-        "cross_origin",
-        "RI006",
-    ] {
-        assert!(
-            ours.iter().any(|text| text.contains(event)),
-            "{event}: {ours:?}"
-        );
+    for event in ["identity.login", "identity.logout", "session_invalid", "cross_origin", "RI006"] {
+        assert!(ours.iter().any(|text| text.contains(event)), "{event}: {ours:?}");
     }
     for text in &ours {
-        assert!(
-            !text.contains(&value[..43]) && !text.contains(&value[44..]),
-            "{text}"
-        );
+        assert!(!text.contains(&value[..43]) && !text.contains(&value[44..]), "{text}");
         assert!(!text.contains("mallory"), "{text}");
         assert!(!text.contains(['\r', '\n', '\u{1b}']), "{text:?}");
     }
     // The test itself can see a ticket: Rocket prints `Set-Cookie` nowhere, but our capture works.
-    assert!(
-        captured
-            .of("rocket::")
-            .iter()
-            .any(|text| text.contains("/login"))
-    );
+    assert!(captured.of("rocket::").iter().any(|text| text.contains("/login")));
 }

@@ -1,11 +1,6 @@
 //! tests/testing.rs: the help for an application's own tests.
 #![cfg(feature = "testing")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::time::Duration;
 
@@ -62,9 +57,7 @@ fn app() -> Rocket<Build> {
 #[rocket::async_test]
 async fn a_tracked_client_stays_logged_in_until_it_logs_out_or_the_clock_says_so() {
     let clock = testing::Clock::stopped();
-    let client = asynchronous::Client::tracked(app().manage(clock.clone()))
-        .await
-        .unwrap();
+    let client = asynchronous::Client::tracked(app().manage(clock.clone())).await.unwrap();
     let status = async || client.get("/").dispatch().await.status();
     assert_eq!(status().await, Status::Unauthorized);
     testing::login(&client, Account { id: 1 }).await.unwrap();
@@ -80,41 +73,24 @@ async fn a_tracked_client_stays_logged_in_until_it_logs_out_or_the_clock_says_so
 async fn an_untracked_client_is_logged_in_by_the_cookie_that_it_is_given() {
     let client = asynchronous::Client::untracked(app()).await.unwrap();
     let cookie = testing::login(&client, Account { id: 1 }).await.unwrap();
-    assert_eq!(
-        client.get("/").dispatch().await.status(),
-        Status::Unauthorized
-    );
-    assert_eq!(
-        client.get("/").cookie(cookie).dispatch().await.status(),
-        Status::Ok
-    );
+    assert_eq!(client.get("/").dispatch().await.status(), Status::Unauthorized);
+    assert_eq!(client.get("/").cookie(cookie).dispatch().await.status(), Status::Ok);
 }
 
 #[test]
 fn a_blocking_client_is_logged_in_as_each_kind_of_user_by_its_type() {
     let client = blocking::Client::tracked(app()).unwrap();
     testing::blocking::login(&client, Account { id: 1 }).unwrap();
-    assert_eq!(
-        client.get("/admin").dispatch().status(),
-        Status::Unauthorized
-    );
+    assert_eq!(client.get("/admin").dispatch().status(), Status::Unauthorized);
     testing::blocking::login(&client, Admin { id: 2 }).unwrap();
-    assert_eq!(
-        client.get("/").dispatch().into_string().as_deref(),
-        Some("1")
-    );
-    assert_eq!(
-        client.get("/admin").dispatch().into_string().as_deref(),
-        Some("2")
-    );
+    assert_eq!(client.get("/").dispatch().into_string().as_deref(), Some("1"));
+    assert_eq!(client.get("/admin").dispatch().into_string().as_deref(), Some("2"));
 }
 
 #[rocket::async_test]
 async fn a_login_that_cannot_be_says_why() {
     let rocket = rocket::custom(rocket::Config::debug_default());
     let client = asynchronous::Client::tracked(rocket).await.unwrap();
-    let error = testing::login(&client, Account { id: 1 })
-        .await
-        .unwrap_err();
+    let error = testing::login(&client, Account { id: 1 }).await.unwrap_err();
     assert_eq!(error.code(), "fairing_missing");
 }

@@ -1,11 +1,6 @@
 //! tests/walls.rs: the five floors of `src/`. A file uses its own room and lower floors, never a
 //! higher one, never another slice; only the web floor and `testing` know Rocket.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,9 +23,7 @@ const ROOMS: &[(&str, u8)] = &[
 
 fn floor(room: &str) -> u8 {
     let found = ROOMS.iter().find(|(name, _)| *name == room);
-    found
-        .unwrap_or_else(|| panic!("src/{room}.rs stands on no floor: add it to ROOMS"))
-        .1
+    found.unwrap_or_else(|| panic!("src/{room}.rs stands on no floor: add it to ROOMS")).1
 }
 
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
@@ -52,17 +45,10 @@ fn files() -> Vec<(String, String, Vec<String>)> {
     paths
         .iter()
         .map(|path| {
-            let name = path
-                .strip_prefix(&root)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
             let room = name.split(['/', '.']).next().unwrap().to_owned();
             let text = fs::read_to_string(path).unwrap();
-            let code = text
-                .lines()
-                .filter(|line| !line.trim_start().starts_with("//"));
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             (name, room, code.map(str::to_owned).collect())
         })
         .collect()
@@ -72,11 +58,7 @@ fn files() -> Vec<(String, String, Vec<String>)> {
 fn rooms_named(line: &str) -> Vec<&str> {
     let parts = line.split("crate::").skip(1);
     parts
-        .map(|rest| {
-            rest.split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap()
-        })
+        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap())
         .collect()
 }
 
@@ -93,45 +75,28 @@ fn imports_point_down_and_never_into_another_slice() {
                 seen += 1;
                 let (own, used) = (floor(room), floor(other));
                 let slice_to_slice = own == 2 && used == 2;
-                assert!(
-                    used <= own && !slice_to_slice,
-                    "{name} reaches up or sideways: {line}"
-                );
+                assert!(used <= own && !slice_to_slice, "{name} reaches up or sideways: {line}");
             }
         }
     }
-    assert!(
-        seen > 30,
-        "only {seen} imports were seen: does the reader still read?"
-    );
+    assert!(seen > 30, "only {seen} imports were seen: does the reader still read?");
 }
 
 #[test]
 fn only_the_web_floor_and_testing_know_rocket() {
     for (name, room, code) in files() {
         let knows = code.iter().any(|line| line.contains("rocket::"));
-        assert!(
-            !knows || ["web", "testing"].contains(&&*room),
-            "src/{name} names Rocket"
-        );
-        assert!(
-            knows || name != "web/fairing.rs",
-            "the reader no longer reads"
-        );
+        assert!(!knows || ["web", "testing"].contains(&&*room), "src/{name} names Rocket");
+        assert!(knows || name != "web/fairing.rs", "the reader no longer reads");
     }
 }
 
 #[test]
 fn the_user_type_of_the_application_appears_in_the_web_floor_alone() {
     for (name, room, code) in files() {
-        let generic = code
-            .iter()
-            .any(|line| line.contains("<U: User") || line.contains("<U>"));
+        let generic = code.iter().any(|line| line.contains("<U: User") || line.contains("<U>"));
         let may = ["web", "testing"].contains(&&*room);
-        assert!(
-            !generic || may,
-            "src/{name} knows the application's user type"
-        );
+        assert!(!generic || may, "src/{name} knows the application's user type");
     }
 }
 

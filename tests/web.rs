@@ -1,12 +1,7 @@
 //! tests/web.rs: the outcomes of guards and acts, over a real socket. Rows are those of the
 //! project's security checklist.
 #![cfg(feature = "testing")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
 
@@ -38,10 +33,7 @@ impl User for Account {
 }
 
 fn account(id: u64) -> Account {
-    Account {
-        id,
-        name: format!("user {id}"),
-    }
+    Account { id, name: format!("user {id}") }
 }
 
 #[get("/public")]
@@ -61,8 +53,7 @@ fn post_me(user: SessionUser<Account>) -> String {
 
 #[get("/maybe")]
 fn maybe(user: MaybeUser<Account>) -> String {
-    user.user()
-        .map_or("nobody".into(), |user| user.name.clone())
+    user.user().map_or("nobody".into(), |user| user.name.clone())
 }
 
 #[post("/maybe")]
@@ -86,11 +77,7 @@ struct CacheControl(&'static str);
 impl<'r> rocket::response::Responder<'r, 'static> for CacheControl {
     fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
         let header = rocket::http::Header::new("Cache-Control", "public, max-age=3600");
-        CacheControlled {
-            inner: self.0,
-            header,
-        }
-        .respond_to(request)
+        CacheControlled { inner: self.0, header }.respond_to(request)
     }
 }
 
@@ -160,10 +147,7 @@ impl<'r> FromRequest<'r> for Wrapped {
     type Error = Denied;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Denied> {
-        request
-            .guard::<SessionUser<Account>>()
-            .await
-            .map(|_| Wrapped)
+        request.guard::<SessionUser<Account>>().await.map(|_| Wrapped)
     }
 }
 
@@ -200,18 +184,11 @@ async fn server() -> Server {
 
 async fn does_not_launch(rocket: Rocket<Build>) -> bool {
     // Rocket's error panics when nobody looked at it.
-    rocket
-        .ignite()
-        .await
-        .is_err_and(|error| !format!("{:?}", error.kind()).is_empty())
+    rocket.ignite().await.is_err_and(|error| !format!("{:?}", error.kind()).is_empty())
 }
 
 async fn log_in(server: &Server, id: u64) -> String {
-    server
-        .send(&format!("POST /login/{id}"))
-        .await
-        .cookie()
-        .to_owned()
+    server.send(&format!("POST /login/{id}")).await.cookie().to_owned()
 }
 
 async fn get(server: &Server, path: &str, cookie: &str) -> Answer {
@@ -245,10 +222,7 @@ async fn in_profile_debug_the_cookie_is_one_that_plain_http_browsers_and_curl_ke
 async fn a_remembered_login_says_its_lifetime_once_and_outlives_the_idle_time() {
     let server = server().await;
     let answer = server.send("POST /login/1?remember=true").await;
-    assert!(
-        answer.all("set-cookie")[0].contains("; Max-Age=2592000"),
-        "{answer:?}"
-    );
+    assert!(answer.all("set-cookie")[0].contains("; Max-Age=2592000"), "{answer:?}");
     server.clock.advance(Duration::from_secs(29 * 24 * 60 * 60));
     let later = get(&server, "/me", answer.cookie()).await;
     assert!(later.status == 200 && later.sets_no_cookie());
@@ -295,10 +269,7 @@ async fn a_tossed_cookie_neither_passes_for_ours_nor_hides_it() {
             assert_eq!(get(&server, "/me", &both).await.body, "user 1", "{name:?}");
         }
     }
-    for both in [
-        format!("{victim}; {attacker}"),
-        format!("{attacker}; {victim}"),
-    ] {
+    for both in [format!("{victim}; {attacker}"), format!("{attacker}; {victim}")] {
         let answer = get(&server, "/me", &both).await;
         assert_eq!((answer.status, &*answer.code()), (401, "session_invalid"));
         let fields = both.replace("; ", "\nCookie: ");
@@ -320,35 +291,15 @@ async fn over_http_2_several_cookie_fields_are_one_list() {
     let answer = send(&["a=b", &ours, "c=d"]).await;
     assert_eq!((answer.status, &*answer.body), (200, "user 1"));
     assert_eq!(send(&[&ours, &other]).await.status, 401);
-    assert_eq!(
-        send(&["a=b", &format!("%5F%5FHost-{}", &other[7..])])
-            .await
-            .status,
-        401
-    );
-    let login = server
-        .send_h2("POST", "/login/3", &[("cookie", &*ours), ("cookie", "a=b")])
-        .await;
+    assert_eq!(send(&["a=b", &format!("%5F%5FHost-{}", &other[7..])]).await.status, 401);
+    let login = server.send_h2("POST", "/login/3", &[("cookie", &*ours), ("cookie", "a=b")]).await;
     assert_eq!(login.status, 200);
-    assert_eq!(
-        send(&[&ours]).await.status,
-        401,
-        "the presented session was kept"
-    );
+    assert_eq!(send(&[&ours]).await.status, 401, "the presented session was kept");
     assert_eq!(send(&[login.cookie()]).await.body, "user 3");
     let origin = ("origin", "https://evil.test");
-    assert_eq!(
-        server.send_h2("POST", "/logout", &[origin]).await.status,
-        403
-    );
+    assert_eq!(server.send_h2("POST", "/logout", &[origin]).await.status, 403);
     let authority = format!("http://{}", server.address);
-    assert_eq!(
-        server
-            .send_h2("POST", "/logout", &[("origin", &authority)])
-            .await
-            .status,
-        200
-    );
+    assert_eq!(server.send_h2("POST", "/logout", &[("origin", &authority)]).await.status, 200);
 }
 
 /// Row 8.
@@ -413,23 +364,15 @@ async fn a_malformed_or_unknown_cookie_is_401_or_nobody() {
 async fn a_login_never_keeps_the_ticket_that_it_presents() {
     let server = server().await;
     let old = log_in(&server, 1).await;
-    let again = server
-        .send(&format!("POST /login/1\nCookie: {old}"))
-        .await
-        .cookie()
-        .to_owned();
+    let again = server.send(&format!("POST /login/1\nCookie: {old}")).await.cookie().to_owned();
     assert_ne!(old, again);
     assert_eq!(get(&server, "/me", &old).await.status, 401);
-    let grace = server
-        .send(&format!("POST /login/2\nCookie: {again}"))
-        .await;
+    let grace = server.send(&format!("POST /login/2\nCookie: {again}")).await;
     assert_eq!(get(&server, "/me", &again).await.status, 401);
     assert_eq!(get(&server, "/me", grace.cookie()).await.body, "user 2");
     // Row 4: a well-formed ticket that nobody issued.
     let offered = format!("__Host-session={}.{}", "A".repeat(43), "A".repeat(22));
-    let login = server
-        .send(&format!("POST /login/1\nCookie: {offered}"))
-        .await;
+    let login = server.send(&format!("POST /login/1\nCookie: {offered}")).await;
     assert_ne!(login.cookie(), offered);
     assert_eq!(get(&server, "/me", &offered).await.status, 401);
 }
@@ -449,11 +392,7 @@ async fn a_login_whose_handler_then_fails_or_panics_still_hands_out_its_cookie()
         let answer = server.send(&format!("POST /login-then/{what}")).await;
         assert_eq!(answer.status, status, "{what}");
         assert!(answer.list("cache-control").contains(&"no-store"));
-        assert_eq!(
-            get(&server, "/me", answer.cookie()).await.body,
-            "user 1",
-            "{what}"
-        );
+        assert_eq!(get(&server, "/me", answer.cookie()).await.body, "user 1", "{what}");
     }
 }
 
@@ -462,19 +401,14 @@ async fn a_login_whose_handler_then_fails_or_panics_still_hands_out_its_cookie()
 async fn after_a_logout_the_cookie_is_cleared_with_its_attributes_and_never_works_again() {
     let server = server().await;
     let cookie = log_in(&server, 1).await;
-    let answer = server
-        .send(&format!("POST /logout\nCookie: {cookie}"))
-        .await;
+    let answer = server.send(&format!("POST /logout\nCookie: {cookie}")).await;
     assert_eq!((answer.status, &*answer.body), (200, "nobody"));
     let cleared = "__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; \
                    Expires=Thu, 01 Jan 1970 00:00:00 GMT";
     assert_eq!(answer.all("set-cookie"), [cleared]);
     assert_eq!(get(&server, "/me", &cookie).await.status, 401);
     // Without a session and without a cookie as well.
-    for head in [
-        format!("POST /logout\nCookie: {cookie}"),
-        "POST /logout".into(),
-    ] {
+    for head in [format!("POST /logout\nCookie: {cookie}"), "POST /logout".into()] {
         assert_eq!(server.send(&head).await.all("set-cookie"), [cleared]);
     }
 }
@@ -483,9 +417,7 @@ async fn after_a_logout_the_cookie_is_cleared_with_its_attributes_and_never_work
 async fn a_logout_ends_both_sessions_of_a_cookie_that_is_there_twice() {
     let server = server().await;
     let (one, two) = (log_in(&server, 1).await, log_in(&server, 2).await);
-    server
-        .send(&format!("POST /logout\nCookie: {one}; {two}"))
-        .await;
+    server.send(&format!("POST /logout\nCookie: {one}; {two}")).await;
     for cookie in [&one, &two] {
         assert_eq!(get(&server, "/me", cookie).await.status, 401);
     }
@@ -495,18 +427,13 @@ async fn a_logout_ends_both_sessions_of_a_cookie_that_is_there_twice() {
 #[tokio::test]
 async fn logging_out_everywhere_ends_all_sessions_and_refuses_the_login_under_way() {
     let server = server().await;
-    let (phone, laptop, other) = (
-        log_in(&server, 1).await,
-        log_in(&server, 1).await,
-        log_in(&server, 2).await,
-    );
+    let (phone, laptop, other) =
+        (log_in(&server, 1).await, log_in(&server, 1).await, log_in(&server, 2).await);
     let slow = async { server.send(&format!("POST /slow\nCookie: {phone}")).await };
     let revoke = async {
         SLOW_IS_IN.notified().await;
         server.clock.advance(Duration::from_secs(2));
-        let answer = server
-            .send(&format!("POST /logout-everywhere\nCookie: {laptop}"))
-            .await;
+        let answer = server.send(&format!("POST /logout-everywhere\nCookie: {laptop}")).await;
         SLOW_MAY_GO.notify_one();
         answer
     };
@@ -573,20 +500,12 @@ async fn a_cross_site_login_or_logout_is_403_and_sets_nothing() {
                 let head =
                     format!("POST {path}\nCookie: {cookie}\nContent-Type: {kind}\n{hostile}");
                 let answer = server.send_bytes(&head, b"a=b").await;
-                assert_eq!(
-                    (answer.status, &*answer.code()),
-                    (403, "cross_origin"),
-                    "{head}"
-                );
+                assert_eq!((answer.status, &*answer.code()), (403, "cross_origin"), "{head}");
                 assert!(answer.sets_no_cookie() && answer.all("clear-site-data").is_empty());
             }
         }
         let head = format!("POST /login/2\n{hostile}");
-        assert_eq!(
-            server.send(&head).await.status,
-            403,
-            "without any cookie: {hostile}"
-        );
+        assert_eq!(server.send(&head).await.status, 403, "without any cookie: {hostile}");
     }
     assert_eq!(get(&server, "/me", &cookie).await.status, 200);
     // `_method` rewrites before any fairing runs; the rewritten method is unsafe as well.
@@ -594,13 +513,8 @@ async fn a_cross_site_login_or_logout_is_403_and_sets_nothing() {
         "POST /me\nCookie: {cookie}\nOrigin: https://evil.test\nContent-Type: application/x-www-form-urlencoded"
     );
     for method in ["put", "patch", "delete"] {
-        let answer = server
-            .send_bytes(&head, format!("_method={method}").as_bytes())
-            .await;
-        assert!(
-            [403, 404, 405].contains(&answer.status),
-            "{method}: {answer:?}"
-        );
+        let answer = server.send_bytes(&head, format!("_method={method}").as_bytes()).await;
+        assert!([403, 404, 405].contains(&answer.status), "{method}: {answer:?}");
     }
     // An upgrade is a GET that opens a door.
     let upgrade =
@@ -612,9 +526,7 @@ async fn a_cross_site_login_or_logout_is_403_and_sets_nothing() {
 async fn a_request_of_this_site_of_a_listed_one_or_of_no_page_passes() {
     let figment = figment("release").merge(("identity.origins", ["https://spa.test"]));
     let routes = routes![login, me, post_me];
-    let rocket = rocket::custom(figment)
-        .attach(Identity::<Account>::sessions())
-        .mount("/", routes);
+    let rocket = rocket::custom(figment).attach(Identity::<Account>::sessions()).mount("/", routes);
     let server = Server::start(rocket).await;
     for fields in [
         String::new(),
@@ -639,13 +551,7 @@ async fn a_cross_site_post_without_a_cookie_is_simply_anonymous() {
     let server = server().await;
     let answer = server.send("POST /maybe\nOrigin: https://evil.test").await;
     assert_eq!((answer.status, &*answer.body), (200, "nobody"));
-    assert_eq!(
-        server
-            .send("POST /me\nOrigin: https://evil.test")
-            .await
-            .status,
-        401
-    );
+    assert_eq!(server.send("POST /me\nOrigin: https://evil.test").await.status, 401);
 }
 
 /// Rows 17, 19 and 32.
@@ -671,56 +577,31 @@ async fn each_response_says_who_may_keep_it() {
     ];
     for (head, varies, private) in &cases {
         let answer = server.send(head).await;
-        assert_eq!(
-            answer.list("vary").contains(&"Cookie"),
-            *varies,
-            "{head}: {answer:?}"
-        );
+        assert_eq!(answer.list("vary").contains(&"Cookie"), *varies, "{head}: {answer:?}");
         assert_eq!(
             answer.list("cache-control").contains(&"no-store"),
             *private,
             "{head}: {answer:?}"
         );
         let by_origin = head.starts_with("POST");
-        assert_eq!(
-            answer.list("vary").contains(&"Sec-Fetch-Site"),
-            by_origin,
-            "{head}"
-        );
-        assert_eq!(
-            answer.sets_no_cookie(),
-            !head.starts_with("POST /log"),
-            "{head}"
-        );
+        assert_eq!(answer.list("vary").contains(&"Sec-Fetch-Site"), by_origin, "{head}");
+        assert_eq!(answer.sets_no_cookie(), !head.starts_with("POST /log"), "{head}");
     }
     // An application's own laxer word on a guarded page gives way.
-    assert_eq!(
-        get(&server, "/cached", &cookie).await.all("cache-control"),
-        ["no-store"]
-    );
+    assert_eq!(get(&server, "/cached", &cookie).await.all("cache-control"), ["no-store"]);
     // The touch of a request that the handler knows nothing of.
     server.clock.advance(Duration::from_secs(200));
-    assert!(
-        get(&server, "/me", &cookie)
-            .await
-            .list("cache-control")
-            .contains(&"no-store")
-    );
+    assert!(get(&server, "/me", &cookie).await.list("cache-control").contains(&"no-store"));
 }
 
 /// Row 17, where the application answers by catchers of its own.
 #[tokio::test]
 async fn a_refusal_is_not_stored_whoever_catches_it() {
     let fairing = Identity::<Account>::sessions();
-    let rocket = rocket::custom(figment("release"))
-        .attach(fairing)
-        .mount("/", routes![me]);
+    let rocket = rocket::custom(figment("release")).attach(fairing).mount("/", routes![me]);
     let server = Server::start(rocket).await;
     let answer = server.send("GET /me").await;
-    assert_eq!(
-        (answer.status, answer.all("cache-control")),
-        (401, vec!["no-store"])
-    );
+    assert_eq!((answer.status, answer.all("cache-control")), (401, vec!["no-store"]));
 }
 
 #[tokio::test]
@@ -743,26 +624,18 @@ async fn a_browser_without_a_user_is_led_to_the_login_and_a_program_gets_a_probl
                     (303, vec!["/login?next=%2Fme%3Fa%3Db"])
                 );
             }
-            false => assert_eq!(
-                (answer.status, &*answer.code()),
-                (401, "unauthenticated"),
-                "{accept}"
-            ),
+            false => {
+                assert_eq!((answer.status, &*answer.code()), (401, "unauthenticated"), "{accept}");
+            }
         }
         assert!(answer.list("vary").contains(&"Accept"));
     }
     let answer = server.send("POST /me\nAccept: text/html").await;
     assert_eq!(answer.status, 401, "a POST is not led away from");
-    assert!(
-        answer.all("www-authenticate").is_empty(),
-        "a bearer would not be accepted"
-    );
+    assert!(answer.all("www-authenticate").is_empty(), "a bearer would not be accepted");
     // What was asked for can only be a path of this site.
     let answer = server.send("GET //evil.test/me\nAccept: text/html").await;
-    assert!(
-        !answer.all("location").iter().any(|to| to.contains("evil")),
-        "{answer:?}"
-    );
+    assert!(!answer.all("location").iter().any(|to| to.contains("evil")), "{answer:?}");
 }
 
 #[tokio::test]
@@ -789,9 +662,8 @@ async fn a_guard_whose_fairing_is_missing_stops_the_launch_or_answers_500_with_a
         let rocket = rocket::custom(figment("debug")).mount("/", routes);
         assert!(does_not_launch(rocket).await);
     }
-    let rocket = rocket::custom(figment("debug"))
-        .register("/", catchers())
-        .mount("/", routes![wrapped]);
+    let rocket =
+        rocket::custom(figment("debug")).register("/", catchers()).mount("/", routes![wrapped]);
     let server = Server::start(rocket).await;
     let answer = server.send("GET /wrapped").await;
     assert_eq!((answer.status, &*answer.code()), (500, "fairing_missing"));
@@ -821,12 +693,8 @@ fn admin(user: SessionUser<Admin>) -> String {
 #[tokio::test]
 async fn two_kinds_of_users_do_not_pass_for_each_other() {
     let admins = Identity::<Admin>::sessions().named("admin");
-    let server = Server::start(
-        app("release")
-            .attach(admins)
-            .mount("/", routes![admin_login, admin]),
-    )
-    .await;
+    let server =
+        Server::start(app("release").attach(admins).mount("/", routes![admin_login, admin])).await;
     let customer = log_in(&server, 1).await;
     let admin = server.send("POST /admin/login/1").await.cookie().to_owned();
     assert!(admin.starts_with("__Host-admin-session="));
@@ -836,11 +704,7 @@ async fn two_kinds_of_users_do_not_pass_for_each_other() {
     let crossed = format!("__Host-admin-session={}", &customer[15..]);
     assert_eq!(get(&server, "/admin", &crossed).await.status, 401);
     server.send(&format!("POST /logout\nCookie: {both}")).await;
-    assert_eq!(
-        get(&server, "/admin", &both).await.status,
-        200,
-        "another kind's session was ended"
-    );
+    assert_eq!(get(&server, "/admin", &both).await.status, 200, "another kind's session was ended");
 }
 
 /// RI011.
@@ -861,32 +725,18 @@ async fn the_application_hears_of_each_event_and_of_no_secret() {
     static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let fairing = Identity::<Account>::sessions().on_event(|event: &Event| {
         let user = event.user_id().map(|id| id.to_string());
-        HEARD.lock().unwrap().push(format!(
-            "{} {:?} {user:?}",
-            event.name(),
-            event.reason_code()
-        ));
+        HEARD.lock().unwrap().push(format!("{} {:?} {user:?}", event.name(), event.reason_code()));
     });
     let routes = routes![login, logout, me, logout_everywhere];
-    let server = Server::start(
-        rocket::custom(figment("release"))
-            .attach(fairing)
-            .mount("/", routes),
-    )
-    .await;
+    let server =
+        Server::start(rocket::custom(figment("release")).attach(fairing).mount("/", routes)).await;
     let cookie = log_in(&server, 1).await;
-    server
-        .send(&format!("POST /logout\nCookie: {cookie}"))
-        .await;
+    server.send(&format!("POST /logout\nCookie: {cookie}")).await;
     get(&server, "/me", &cookie).await;
     get(&server, "/me", "theme=dark").await;
-    server
-        .send("POST /login/1\nOrigin: https://evil.test")
-        .await;
+    server.send("POST /login/1\nOrigin: https://evil.test").await;
     let cookie = log_in(&server, 7).await;
-    server
-        .send(&format!("POST /logout-everywhere\nCookie: {cookie}"))
-        .await;
+    server.send(&format!("POST /logout-everywhere\nCookie: {cookie}")).await;
     let heard = HEARD.lock().unwrap();
     assert_eq!(
         *heard,

@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::passwords::{Hash, Password, Passwords, Unanswered};
 
 /// The accounts of the demonstration; the login page shows them.
-pub const DEMO: [(u64, &str, &str); 2] = [
-    (1, "ada", "correct horse battery staple"),
-    (2, "grace", "tr0ub4dor & three"),
-];
+pub const DEMO: [(u64, &str, &str); 2] =
+    [(1, "ada", "correct horse battery staple"), (2, "grace", "tr0ub4dor & three")];
 
 /// What a guard hands to a handler. The hash of the password is not in it: a session store has no
 /// business with that.

@@ -81,9 +81,7 @@ fn parse(body: &str) -> Result<LoginForm, BadForm> {
     };
     Ok(LoginForm {
         username: field("username")?.ok_or(BadForm::Missing("username"))?,
-        password: field("password")?
-            .map(Password::new)
-            .ok_or(BadForm::Missing("password"))?,
+        password: field("password")?.map(Password::new).ok_or(BadForm::Missing("password"))?,
         next: field("next")?.as_deref().and_then(ReturnTo::parse),
         remember,
     })
@@ -104,7 +102,5 @@ fn one(body: &str, name: &'static str) -> Result<Option<String>, BadForm> {
 
 fn decode(text: &str) -> Result<String, BadForm> {
     let decoded = RawStr::new(text).url_decode();
-    decoded
-        .map(|text| text.into_owned())
-        .map_err(|_| BadForm::NotUtf8)
+    decoded.map(|text| text.into_owned()).map_err(|_| BadForm::NotUtf8)
 }

@@ -44,10 +44,7 @@ pub fn rocket() -> Rocket<Build> {
         .attach(Accounts::fairing())
         .register("/", rocket_identity::catchers())
         .register("/", catchers![other])
-        .mount(
-            "/",
-            routes![home, login_page, login, logout, me, account, health, style],
-        )
+        .mount("/", routes![home, login_page, login, logout, me, account, health, style])
 }
 
 #[get("/")]
@@ -74,12 +71,7 @@ async fn login(
     accounts: &State<Accounts>,
     form: LoginForm,
 ) -> Result<Redirect, Refused> {
-    let LoginForm {
-        username,
-        password,
-        next,
-        remember,
-    } = form;
+    let LoginForm { username, password, next, remember } = form;
     let refused = |notice| Refused::Page(pages::login(next.as_ref(), Some(notice)));
     let account = match accounts.authenticate(&username, password).await {
         Ok(Some(account)) => account,
@@ -91,9 +83,7 @@ async fn login(
     };
     let begun = auth.begin(account).remember(remember).await;
     begun.map_err(Refused::Session)?;
-    Ok(Redirect::to(
-        next.map_or("/".to_owned(), ReturnTo::into_string),
-    ))
+    Ok(Redirect::to(next.map_or("/".to_owned(), ReturnTo::into_string)))
 }
 
 #[post("/logout")]

@@ -160,12 +160,7 @@ pub fn account(user: &Account, session: &Session) -> Page {
             }
         }
     };
-    page(
-        Status::Ok,
-        "Your session",
-        Chrome::Visitor(Some(user)),
-        content,
-    )
+    page(Status::Ok, "Your session", Chrome::Visitor(Some(user)), content)
 }
 
 /// A ticket whose stub is torn off.

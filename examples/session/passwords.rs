@@ -124,8 +124,7 @@ fn hash(password: &Password) -> Result<Hash, Unanswered> {
     let hash = Params::new(M_COST, T_COST, 1, None)
         .map_err(password_hash::Error::from)
         .and_then(|params| argon2id(params).hash_password(password.0.as_bytes()));
-    hash.map(|hash| Hash(Arc::new(hash)))
-        .map_err(|_| Unanswered::Failed)
+    hash.map(|hash| Hash(Arc::new(hash))).map_err(|_| Unanswered::Failed)
 }
 
 /// What `PasswordVerifier` does, but in memory that is there already; a stored hash that asks for
@@ -175,11 +174,7 @@ mod tests {
     async fn the_one_after_64_that_wait_is_refused_and_nobody_before() {
         let passwords = Passwords::new().await.unwrap();
         let at_once = passwords.running.available_permits();
-        let all = passwords
-            .running
-            .acquire_many(at_once as u32)
-            .await
-            .unwrap();
+        let all = passwords.running.acquire_many(at_once as u32).await.unwrap();
         let verify = || passwords.verify(Password::new("x".into()), None);
         let waiting = join_all((0..at_once + 64).map(|_| verify()));
         let one_more = async {

@@ -41,19 +41,11 @@ const OVERRIDABLE: &[&str] = &["RI007"];
 
 impl Finding {
     pub fn refuse(code: &'static str, text: String) -> Self {
-        Finding {
-            code,
-            severity: Severity::Refuse,
-            text,
-        }
+        Finding { code, severity: Severity::Refuse, text }
     }
 
     pub fn warn(code: &'static str, text: String) -> Self {
-        Finding {
-            code,
-            severity: Severity::Warn,
-            text,
-        }
+        Finding { code, severity: Severity::Warn, text }
     }
 }
 
@@ -77,8 +69,7 @@ impl Flags {
 
     /// The name's prefix: `__Host-` wherever the cookie is `Secure`.
     pub fn effective_prefix(&self, around: &Surroundings) -> Option<Prefix> {
-        self.prefix
-            .or(self.is_secure(around).then_some(Prefix::Host))
+        self.prefix.or(self.is_secure(around).then_some(Prefix::Host))
     }
 }
 
@@ -209,24 +200,13 @@ mod tests {
     }
 
     fn debug() -> Surroundings {
-        Surroundings {
-            release: false,
-            ..release()
-        }
+        Surroundings { release: false, ..release() }
     }
 
     /// The codes found, a refusal's with a `!` behind it.
     fn codes(settings: &Settings, around: &Surroundings) -> Vec<String> {
         let mark = |f: Finding| {
-            format!(
-                "{}{}",
-                f.code,
-                if f.severity == Severity::Refuse {
-                    "!"
-                } else {
-                    ""
-                }
-            )
+            format!("{}{}", f.code, if f.severity == Severity::Refuse { "!" } else { "" })
         };
         examine(settings, around).into_iter().map(mark).collect()
     }
@@ -256,22 +236,10 @@ mod tests {
         let domain = |f: &mut Flags| f.domain = Some("app.test".into());
         assert_eq!(codes(&flags(domain), &release()), ["RI002!", "RI006"]);
         assert!(codes(&flags(domain), &debug()).is_empty());
-        assert_eq!(
-            codes(&flags(|f| f.same_site = SameSite::None), &debug()),
-            ["RI003!"]
-        );
-        assert_eq!(
-            codes(&flags(|f| f.prefix = Some(Prefix::Host)), &debug()),
-            ["RI004!"]
-        );
-        assert_eq!(
-            codes(&flags(|f| f.partitioned = true), &debug()),
-            ["RI005!"]
-        );
-        let tls = Surroundings {
-            tls: true,
-            ..debug()
-        };
+        assert_eq!(codes(&flags(|f| f.same_site = SameSite::None), &debug()), ["RI003!"]);
+        assert_eq!(codes(&flags(|f| f.prefix = Some(Prefix::Host)), &debug()), ["RI004!"]);
+        assert_eq!(codes(&flags(|f| f.partitioned = true), &debug()), ["RI005!"]);
+        let tls = Surroundings { tls: true, ..debug() };
         for change in [(|f| f.same_site = SameSite::None) as fn(&mut Flags), |f| {
             f.partitioned = true;
         }] {
@@ -290,10 +258,7 @@ mod tests {
 
     #[test]
     fn a_debug_log_in_release_needs_an_override() {
-        let around = Surroundings {
-            debug_log: true,
-            ..release()
-        };
+        let around = Surroundings { debug_log: true, ..release() };
         let mut settings = Settings::default();
         assert_eq!(codes(&settings, &around), ["RI006", "RI007!"]);
         settings.allow = vec!["RI007".into()];
@@ -304,30 +269,12 @@ mod tests {
 
     #[test]
     fn plain_http_on_the_network_needs_tls_or_a_proxy_in_release() {
-        let network = Surroundings {
-            address: Ipv4Addr::UNSPECIFIED.into(),
-            ..release()
-        };
+        let network = Surroundings { address: Ipv4Addr::UNSPECIFIED.into(), ..release() };
         let mut settings = Settings::default();
         assert_eq!(codes(&settings, &network), ["RI006", "RI008!"]);
+        assert_eq!(codes(&settings, &Surroundings { tls: true, ..network.clone() }), ["RI006"]);
         assert_eq!(
-            codes(
-                &settings,
-                &Surroundings {
-                    tls: true,
-                    ..network.clone()
-                }
-            ),
-            ["RI006"]
-        );
-        assert_eq!(
-            codes(
-                &settings,
-                &Surroundings {
-                    release: false,
-                    ..network.clone()
-                }
-            ),
+            codes(&settings, &Surroundings { release: false, ..network.clone() }),
             ["RI015"]
         );
         settings.behind_tls_proxy = true;
@@ -336,20 +283,14 @@ mod tests {
 
     #[test]
     fn a_stopped_clock_in_release_is_warned_of() {
-        let around = Surroundings {
-            stopped_clock: true,
-            ..release()
-        };
+        let around = Surroundings { stopped_clock: true, ..release() };
         assert_eq!(codes(&Settings::default(), &around), ["RI006", "RI014"]);
     }
 
     #[test]
     fn every_code_has_its_section_in_the_docs_and_no_section_is_left_over() {
         let docs = include_str!("../../docs/launch-checks.md");
-        let sections: Vec<_> = docs
-            .lines()
-            .filter_map(|line| line.strip_prefix("## RI"))
-            .collect();
+        let sections: Vec<_> = docs.lines().filter_map(|line| line.strip_prefix("## RI")).collect();
         let numbers: Vec<_> = (1..=15).map(|n| format!("{n:03}")).collect();
         assert_eq!(sections, numbers);
     }

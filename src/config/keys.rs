@@ -5,21 +5,11 @@ use figment::value::{Dict, Value};
 
 use super::doctor::Finding;
 
-const TOP: &[&str] = &[
-    "login_path",
-    "origins",
-    "behind_tls_proxy",
-    "allow",
-    "session",
-    "cookie",
-    "memory",
-];
+const TOP: &[&str] =
+    &["login_path", "origins", "behind_tls_proxy", "allow", "session", "cookie", "memory"];
 const TABLES: &[(&str, &[&str])] = &[
     ("session", &["idle", "absolute", "remember", "max_per_user"]),
-    (
-        "cookie",
-        &["secure", "prefix", "same_site", "domain", "partitioned"],
-    ),
+    ("cookie", &["secure", "prefix", "same_site", "domain", "partitioned"]),
     ("memory", &["max_sessions"]),
 ];
 
@@ -28,8 +18,7 @@ const TABLES: &[(&str, &[&str])] = &[
 pub fn all() -> impl Iterator<Item = &'static str> {
     let tables: Vec<_> = TABLES.iter().map(|(name, _)| *name).collect();
     let top = TOP.iter().filter(move |name| !tables.contains(*name));
-    top.chain(TABLES.iter().flat_map(|(_, keys)| *keys))
-        .copied()
+    top.chain(TABLES.iter().flat_map(|(_, keys)| *keys)).copied()
 }
 
 /// Looks at every key under `identity`, those of all named fairings included.
@@ -56,13 +45,7 @@ fn table(figment: &Figment, path: &str, dict: &Dict, outer: bool) -> Result<(), 
         } else if let Some((_, known)) = TABLES.iter().find(|(name, _)| name == key) {
             for (inner, value) in value.as_dict().into_iter().flatten() {
                 if !known.contains(&&**inner) {
-                    return Err(unknown(
-                        figment,
-                        &format!("{path}.{inner}"),
-                        inner,
-                        known,
-                        value,
-                    ));
+                    return Err(unknown(figment, &format!("{path}.{inner}"), inner, known, value));
                 }
             }
         } else if !TOP.contains(&&**key) {
@@ -73,18 +56,14 @@ fn table(figment: &Figment, path: &str, dict: &Dict, outer: bool) -> Result<(), 
 }
 
 fn unknown(figment: &Figment, path: &str, key: &str, known: &[&str], value: &Value) -> Finding {
-    let place = figment
-        .get_metadata(value.tag())
-        .map(|metadata| match &metadata.source {
-            Some(source) => format!(" in {} {source}", metadata.name),
-            None => format!(" in {}", metadata.name),
-        });
+    let place = figment.get_metadata(value.tag()).map(|metadata| match &metadata.source {
+        Some(source) => format!(" in {} {source}", metadata.name),
+        None => format!(" in {}", metadata.name),
+    });
     let nearest = known
         .iter()
         .max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)));
-    let nearest = nearest
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default();
+    let nearest = nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
     let text = format!("unknown key `{path}`{}{nearest}", place.unwrap_or_default());
     Finding::refuse("RI009", text)
 }
@@ -118,43 +97,21 @@ mod tests {
     fn an_unknown_key_is_refused_with_the_nearest_known_name() {
         for (identity, text) in [
             (json!({ "sesion": {} }), "did you mean `session`?"),
-            (
-                json!({ "session": { "idel": "5m" } }),
-                "`identity.session.idel`",
-            ),
-            (
-                json!({ "cookie": { "samesite": "Lax" } }),
-                "did you mean `same_site`?",
-            ),
-            (
-                json!({ "named": { "admin": { "cooky": {} } } }),
-                "`identity.named.admin.cooky`",
-            ),
-            (
-                json!({ "named": { "admin": { "named": {} } } }),
-                "`identity.named.admin.named`",
-            ),
+            (json!({ "session": { "idel": "5m" } }), "`identity.session.idel`"),
+            (json!({ "cookie": { "samesite": "Lax" } }), "did you mean `same_site`?"),
+            (json!({ "named": { "admin": { "cooky": {} } } }), "`identity.named.admin.cooky`"),
+            (json!({ "named": { "admin": { "named": {} } } }), "`identity.named.admin.named`"),
         ] {
             let found = finding("identity", identity).unwrap();
             assert!(found.text.contains(text), "{}", found.text);
         }
-        assert!(
-            finding(
-                "identity",
-                json!({ "named": { "admin": { "cookie": {} } } })
-            )
-            .is_none()
-        );
+        assert!(finding("identity", json!({ "named": { "admin": { "cookie": {} } } })).is_none());
     }
 
     #[test]
     fn a_variable_that_figment_flattens_is_refused_with_the_form_to_write() {
         let found = finding("identity_mode", json!("jwt")).unwrap();
         assert_eq!(found.code, "RI010");
-        assert!(
-            found.text.contains("ROCKET_IDENTITY='{mode=..}'"),
-            "{}",
-            found.text
-        );
+        assert!(found.text.contains("ROCKET_IDENTITY='{mode=..}'"), "{}", found.text);
     }
 }

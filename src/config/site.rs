@@ -27,20 +27,14 @@ impl Site {
         };
         let (host, port) = split_port(rest)?;
         let port = port.unwrap_or(scheme.default_port());
-        Some(Site {
-            scheme,
-            host: host.to_ascii_lowercase(),
-            port,
-        })
+        Some(Site { scheme, host: host.to_ascii_lowercase(), port })
     }
 
     /// Whether `host[:port]` of a request names this site; the scheme is ignored, since a proxy
     /// that ends TLS hides it.
     pub fn is_at(&self, host: &str, port: Option<u16>) -> bool {
         self.host.eq_ignore_ascii_case(host)
-            && port.map_or(self.port == self.scheme.default_port(), |port| {
-                port == self.port
-            })
+            && port.map_or(self.port == self.scheme.default_port(), |port| port == self.port)
     }
 }
 
@@ -93,12 +87,8 @@ mod tests {
 
     #[test]
     fn only_scheme_host_and_port_make_a_site() {
-        for good in [
-            "https://a.test",
-            "HTTP://A.test:8000",
-            "http://[::1]:8000",
-            "http://1.2.3.4",
-        ] {
+        for good in ["https://a.test", "HTTP://A.test:8000", "http://[::1]:8000", "http://1.2.3.4"]
+        {
             assert!(Site::parse(good).is_some(), "{good}");
         }
         for bad in [

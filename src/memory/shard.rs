@@ -48,20 +48,14 @@ impl Shard {
     pub fn find(&self, tag: &Tag, id: &Digest) -> Option<Found> {
         let account = self.users.get(tag)?;
         let held = account.sessions.iter().find(|held| held.id == *id)?;
-        Some(Found {
-            record: held.record.clone(),
-            seen: held.seen,
-            user: account.user.clone()?,
-        })
+        Some(Found { record: held.record.clone(), seen: held.seen, user: account.user.clone()? })
     }
 
     /// The outcome, and how many sessions it ended.
     pub fn begin(&mut self, tag: &Tag, new: NewSession, now: Time) -> (Begun, usize) {
         let mut ended = self.sweep(now, SWEEP);
         let account = self.users.entry(*tag).or_default();
-        let revoked = account
-            .revoked
-            .filter(|_| account.revoked != new.own_revocation);
+        let revoked = account.revoked.filter(|_| account.revoked != new.own_revocation);
         if revoked.is_some_and(|moment| moment >= new.since) {
             return (Begun::RevokedMeanwhile, ended);
         }
@@ -70,21 +64,15 @@ impl Shard {
             held.expires <= now || held.id == new.id || new.replaces.contains(&held.id)
         };
         for held in account.sessions.extract_if(.., |held| replaced(held)) {
-            self.due
-                .remove(&(held.expires, *tag, Due::Session(held.id)));
+            self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
             ended += 1;
         }
         let over = (account.sessions.len() + 1).saturating_sub(new.max_per_user);
         for held in account.sessions.drain(..over) {
-            self.due
-                .remove(&(held.expires, *tag, Due::Session(held.id)));
+            self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
             ended += 1;
         }
-        if account
-            .user
-            .as_ref()
-            .is_none_or(|user| user.as_of <= new.user.as_of)
-        {
+        if account.user.as_ref().is_none_or(|user| user.as_of <= new.user.as_of) {
             account.user = Some(Arc::new(new.user));
         }
         self.due.insert((new.expires, *tag, Due::Session(new.id)));
@@ -120,8 +108,7 @@ impl Shard {
             return false;
         };
         let held = account.sessions.remove(place);
-        self.due
-            .remove(&(held.expires, *tag, Due::Session(held.id)));
+        self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
         if account.is_empty() {
             entry.remove();
         }
@@ -132,20 +119,14 @@ impl Shard {
     pub fn end_all(&mut self, tag: &Tag, now: Time) -> usize {
         let account = self.users.entry(*tag).or_default();
         for held in &account.sessions {
-            self.due
-                .remove(&(held.expires, *tag, Due::Session(held.id)));
+            self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
         }
         if let Some(earlier) = account.revoked {
-            self.due
-                .remove(&(earlier.after(REVOCATION), *tag, Due::Revocation));
+            self.due.remove(&(earlier.after(REVOCATION), *tag, Due::Revocation));
         }
-        self.due
-            .insert((now.after(REVOCATION), *tag, Due::Revocation));
+        self.due.insert((now.after(REVOCATION), *tag, Due::Revocation));
         let ended = account.sessions.len();
-        *account = Account {
-            revoked: Some(now),
-            ..Account::default()
-        };
+        *account = Account { revoked: Some(now), ..Account::default() };
         ended
     }
 

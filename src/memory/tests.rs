@@ -12,10 +12,7 @@ use crate::user::UserId;
 
 async fn bench() -> Bench {
     let clock = clock();
-    Bench {
-        store: Arc::new(Memory::new(1_000, clock.clone())),
-        clock,
-    }
+    Bench { store: Arc::new(Memory::new(1_000, clock.clone())), clock }
 }
 
 acceptance::run_all!(bench);
@@ -34,11 +31,7 @@ fn small(max_sessions: usize) -> (Arc<Memory>, Sessions, Clock) {
 fn login<'a>(id: u32, clock: &Clock, presented: &'a [Ticket]) -> Login<'a> {
     Login {
         tag: Tag::of("", &UserId::from(id)),
-        user: StoredUser {
-            version: 1,
-            json: "{}".into(),
-            as_of: clock.now(),
-        },
+        user: StoredUser { version: 1, json: "{}".into(), as_of: clock.now() },
         remembered: false,
         user_agent: None,
         address: None,
@@ -64,10 +57,7 @@ async fn a_full_store_refuses_a_login_and_evicts_nobody_until_somebody_expires()
     let failure = sessions.begin(login(9, &clock, &[])).await.unwrap_err();
     assert_eq!(failure.reason.code(), "store_full");
     for ticket in &tickets {
-        assert!(matches!(
-            sessions.resume(ticket).await.unwrap(),
-            Resumed::Live { .. }
-        ));
+        assert!(matches!(sessions.resume(ticket).await.unwrap(), Resumed::Live { .. }));
     }
     clock.advance(Duration::from_secs(30 * 60));
     sessions.begin(login(9, &clock, &[])).await.unwrap();
@@ -77,32 +67,21 @@ async fn a_full_store_refuses_a_login_and_evicts_nobody_until_somebody_expires()
 #[tokio::test]
 async fn an_expired_session_of_a_user_takes_no_place_of_the_living_ones() {
     let (memory, _, clock) = small(1_000);
-    let lifetimes = Lifetimes {
-        max_per_user: 2,
-        ..Lifetimes::default()
-    };
+    let lifetimes = Lifetimes { max_per_user: 2, ..Lifetimes::default() };
     let sessions = Sessions::new(memory.clone(), clock.clone(), lifetimes);
     let shard = |login: &Login<'_>| usize::from(login.tag.as_bytes()[0]) % SHARDS;
     let own = shard(&login(0, &clock, &[]));
-    let neighbours = (1..)
-        .map(|id| login(id, &clock, &[]))
-        .filter(|other| shard(other) == own);
+    let neighbours = (1..).map(|id| login(id, &clock, &[])).filter(|other| shard(other) == own);
     for neighbour in neighbours.take(40) {
         sessions.begin(neighbour).await.unwrap();
     }
-    let remembered = Login {
-        remembered: true,
-        ..login(0, &clock, &[])
-    };
+    let remembered = Login { remembered: true, ..login(0, &clock, &[]) };
     let (kept, _) = sessions.begin(remembered).await.unwrap();
     clock.advance(Duration::from_secs(1));
     sessions.begin(login(0, &clock, &[])).await.unwrap();
     clock.advance(Duration::from_secs(60 * 60));
     sessions.begin(login(0, &clock, &[])).await.unwrap();
-    assert!(matches!(
-        sessions.resume(&kept).await.unwrap(),
-        Resumed::Live { .. }
-    ));
+    assert!(matches!(sessions.resume(&kept).await.unwrap(), Resumed::Live { .. }));
 }
 
 #[tokio::test]
@@ -118,10 +97,7 @@ async fn nothing_is_kept_of_sessions_that_ended_in_any_way() {
         }
     }
     clock.advance(Duration::from_secs(25 * 60 * 60));
-    memory
-        .shards
-        .iter()
-        .for_each(|shard| memory.release(lock(shard).sweep(clock.now(), 1_000)));
+    memory.shards.iter().for_each(|shard| memory.release(lock(shard).sweep(clock.now(), 1_000)));
     assert_eq!(kept(&memory), (0, 0, 0));
 }
 
@@ -134,10 +110,7 @@ async fn a_request_for_one_user_does_not_wait_for_the_lock_of_another() {
         .map(|shard| lock(&memory.shards[shard]))
         .collect();
     assert_eq!(held.len(), SHARDS - 1);
-    assert!(matches!(
-        sessions.resume(&ticket).await.unwrap(),
-        Resumed::Live { .. }
-    ));
+    assert!(matches!(sessions.resume(&ticket).await.unwrap(), Resumed::Live { .. }));
 }
 
 /// A million logins of a thousand users: the resident memory stands where it stood after the
@@ -154,23 +127,14 @@ async fn a_million_logins_leave_no_more_behind_than_a_hundred_thousand() {
         }
     }
     let (count, users, due) = kept(&memory);
-    assert!(
-        count <= 50_000 && users <= 1_000 && due <= 50_000,
-        "{count} {users} {due}"
-    );
+    assert!(count <= 50_000 && users <= 1_000 && due <= 50_000, "{count} {users} {due}");
     let now = resident_kib();
-    assert!(
-        now < after_a_tenth * 11 / 10,
-        "from {after_a_tenth} KiB to {now} KiB"
-    );
+    assert!(now < after_a_tenth * 11 / 10, "from {after_a_tenth} KiB to {now} KiB");
 }
 
 /// Resident memory of this process, as the kernel counts it.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

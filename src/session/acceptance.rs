@@ -68,11 +68,7 @@ impl Bench {
     }
 
     fn user(&self, json: &str) -> StoredUser {
-        StoredUser {
-            version: 1,
-            json: json.into(),
-            as_of: self.clock.now(),
-        }
+        StoredUser { version: 1, json: json.into(), as_of: self.clock.now() }
     }
 
     fn login<'a>(&self, id: u32, presented: &'a [Ticket]) -> Login<'a> {
@@ -100,11 +96,7 @@ fn tag(id: u32) -> Tag {
 
 async fn live(service: &Sessions, ticket: &Ticket) -> Option<(Session, Arc<StoredUser>)> {
     match service.resume(ticket).await.unwrap() {
-        Resumed::Live {
-            session,
-            user,
-            untouched,
-        } => {
+        Resumed::Live { session, user, untouched } => {
             assert!(untouched.is_none());
             Some((session, user))
         }
@@ -121,25 +113,14 @@ pub async fn a_session_is_found_by_its_ticket_with_its_user_and_record(bench: Be
     assert_eq!(found.user_agent(), Some("agent"));
     assert_eq!(found.address(), Some([192, 0, 2, 1].into()));
     assert_eq!(found.created(), SystemTime::from(bench.clock.now()));
-    assert_eq!(
-        found.expires(),
-        SystemTime::from(bench.clock.now().after(30 * 60 * SECOND))
-    );
+    assert_eq!(found.expires(), SystemTime::from(bench.clock.now().after(30 * 60 * SECOND)));
 }
 
 pub async fn an_unknown_ticket_and_a_foreign_tag_find_nothing(bench: Bench) {
     let (service, ticket) = (bench.service(), bench.begin(1).await);
     bench.begin(2).await;
-    assert!(
-        live(&service, &Ticket::random(tag(1)).unwrap())
-            .await
-            .is_none()
-    );
-    assert!(
-        live(&service, &Ticket::random(tag(3)).unwrap())
-            .await
-            .is_none()
-    );
+    assert!(live(&service, &Ticket::random(tag(1)).unwrap()).await.is_none());
+    assert!(live(&service, &Ticket::random(tag(3)).unwrap()).await.is_none());
     let text = ticket.reveal();
     let foreign = Ticket::random(tag(2)).unwrap().reveal();
     let crossed = Ticket::parse(&format!("{}{}", &text[..43], &foreign[43..])).unwrap();
@@ -160,10 +141,7 @@ pub async fn the_same_id_of_another_kind_of_user_is_another_user(bench: Bench) {
     let service = bench.service();
     let ticket = bench.begin(1).await;
     let admin = Tag::of("admin", &UserId::from(1));
-    let login = Login {
-        tag: admin,
-        ..bench.login(1, &[])
-    };
+    let login = Login { tag: admin, ..bench.login(1, &[]) };
     let (other, _) = service.begin(login).await.unwrap();
     service.end_all(&admin).await.unwrap();
     assert!(live(&service, &other).await.is_none());
@@ -191,24 +169,14 @@ pub async fn silence_ends_a_session_at_its_idle_time_and_use_at_its_absolute_one
 
 pub async fn a_remembered_session_has_no_idle_limit_and_ends_when_promised(bench: Bench) {
     let service = bench.service();
-    let login = Login {
-        remembered: true,
-        ..bench.login(1, &[])
-    };
+    let login = Login { remembered: true, ..bench.login(1, &[]) };
     let (ticket, begun) = service.begin(login).await.unwrap();
     let day = 24 * 60 * 60 * SECOND;
-    assert_eq!(
-        begun.expires(),
-        SystemTime::from(bench.clock.now().after(30 * day))
-    );
+    assert_eq!(begun.expires(), SystemTime::from(bench.clock.now().after(30 * day)));
     bench.clock.advance(29 * day);
     let (found, _) = live(&service, &ticket).await.unwrap();
     assert!(found.remembered());
-    assert_eq!(
-        found.expires(),
-        begun.expires(),
-        "use moves the end of no remembered session"
-    );
+    assert_eq!(found.expires(), begun.expires(), "use moves the end of no remembered session");
     bench.clock.advance(day - Duration::from_millis(1));
     assert!(live(&service, &ticket).await.is_some());
     bench.clock.advance(Duration::from_millis(1));
@@ -231,10 +199,7 @@ pub async fn a_touch_is_written_after_a_tenth_of_the_idle_time_and_never_on_each
     for _ in 0..10 {
         let (session, _) = live(&service, &ticket).await.unwrap();
         assert_eq!(session.last_seen(), SystemTime::from(now));
-        assert_eq!(
-            session.expires(),
-            SystemTime::from(now.after(30 * 60 * SECOND))
-        );
+        assert_eq!(session.expires(), SystemTime::from(now.after(30 * 60 * SECOND)));
     }
     assert_eq!(spy.touches.load(Ordering::SeqCst), 1);
 }
@@ -244,27 +209,16 @@ pub async fn an_ended_session_stays_ended_whatever_was_in_flight(bench: Bench) {
     let (service, ticket) = (bench.service(), bench.begin(1).await);
     assert!(service.end(&ticket).await.unwrap());
     let later = bench.clock.now().after(SECOND);
-    bench
-        .store
-        .touch(ticket.tag(), &ticket.digest(), later, later.after(SECOND))
-        .await
-        .unwrap();
+    bench.store.touch(ticket.tag(), &ticket.digest(), later, later.after(SECOND)).await.unwrap();
     assert!(live(&service, &ticket).await.is_none());
     assert!(!service.end(&ticket).await.unwrap(), "ended twice");
     bench.begin(1).await;
-    assert!(
-        live(&service, &ticket).await.is_none(),
-        "revived by a new login"
-    );
+    assert!(live(&service, &ticket).await.is_none(), "revived by a new login");
 }
 
 pub async fn ending_one_session_leaves_the_others(bench: Bench) {
     let service = bench.service();
-    let (one, two, other) = (
-        bench.begin(1).await,
-        bench.begin(1).await,
-        bench.begin(2).await,
-    );
+    let (one, two, other) = (bench.begin(1).await, bench.begin(1).await, bench.begin(2).await);
     service.end(&one).await.unwrap();
     assert!(live(&service, &one).await.is_none());
     assert!(live(&service, &two).await.is_some() && live(&service, &other).await.is_some());
@@ -274,10 +228,7 @@ pub async fn ending_one_session_leaves_the_others(bench: Bench) {
 pub async fn a_login_ends_the_session_that_it_presents_and_keeps_nothing_of_it(bench: Bench) {
     let (service, old) = (bench.service(), bench.begin(1).await);
     let (before, _) = live(&service, &old).await.unwrap();
-    let (new, after) = service
-        .begin(bench.login(1, std::slice::from_ref(&old)))
-        .await
-        .unwrap();
+    let (new, after) = service.begin(bench.login(1, std::slice::from_ref(&old))).await.unwrap();
     assert_ne!(old.reveal(), new.reveal());
     assert_ne!(before.handle(), after.handle());
     assert!(live(&service, &old).await.is_none());
@@ -288,16 +239,10 @@ pub async fn a_login_ends_the_session_that_it_presents_and_keeps_nothing_of_it(b
 pub async fn a_login_as_another_user_ends_the_first_ones_session(bench: Bench) {
     let (service, ada) = (bench.service(), bench.begin(1).await);
     let elsewhere = bench.begin(1).await;
-    let (grace, _) = service
-        .begin(bench.login(2, std::slice::from_ref(&ada)))
-        .await
-        .unwrap();
+    let (grace, _) = service.begin(bench.login(2, std::slice::from_ref(&ada))).await.unwrap();
     assert!(live(&service, &ada).await.is_none());
     assert_eq!(&*live(&service, &grace).await.unwrap().1.json, "{\"id\":2}");
-    assert!(
-        live(&service, &elsewhere).await.is_some(),
-        "another device of the first user"
-    );
+    assert!(live(&service, &elsewhere).await.is_some(), "another device of the first user");
 }
 
 /// Fixation F9: either both are done, or neither.
@@ -306,26 +251,16 @@ pub async fn a_login_that_cannot_end_the_presented_session_begins_none(bench: Be
     let service = Sessions::new(spy.clone(), bench.clock.clone(), Lifetimes::default());
     let ada = bench.begin(1).await;
     spy.fail_next_end.store(true, Ordering::SeqCst);
-    let failure = service
-        .begin(bench.login(2, std::slice::from_ref(&ada)))
-        .await
-        .unwrap_err();
+    let failure = service.begin(bench.login(2, std::slice::from_ref(&ada))).await.unwrap_err();
     assert_eq!(failure.reason, Reason::StoreUnavailable);
-    assert_eq!(
-        spy.ends.load(Ordering::SeqCst),
-        1,
-        "the new session was not taken back"
-    );
+    assert_eq!(spy.ends.load(Ordering::SeqCst), 1, "the new session was not taken back");
     assert!(live(&service, &ada).await.is_some());
 }
 
 /// Checklist row 4, fixation F2.
 pub async fn a_presented_ticket_that_nobody_issued_is_never_adopted(bench: Bench) {
     let service = bench.service();
-    let offered = [
-        Ticket::random(tag(1)).unwrap(),
-        Ticket::random(tag(9)).unwrap(),
-    ];
+    let offered = [Ticket::random(tag(1)).unwrap(), Ticket::random(tag(9)).unwrap()];
     let (ticket, _) = service.begin(bench.login(1, &offered)).await.unwrap();
     for offered in &offered {
         assert_ne!(offered.digest(), ticket.digest());
@@ -336,10 +271,7 @@ pub async fn a_presented_ticket_that_nobody_issued_is_never_adopted(bench: Bench
 /// Fixation F6.
 pub async fn two_logins_at_once_are_two_sessions(bench: Bench) {
     let service = bench.service();
-    let both = (
-        service.begin(bench.login(1, &[])),
-        service.begin(bench.login(1, &[])),
-    );
+    let both = (service.begin(bench.login(1, &[])), service.begin(bench.login(1, &[])));
     let (one, two) = tokio::join!(both.0, both.1);
     let ((one, _), (two, _)) = (one.unwrap(), two.unwrap());
     assert_ne!(one.digest(), two.digest());
@@ -359,22 +291,13 @@ pub async fn the_oldest_session_gives_way_over_the_bound_and_the_dead_do_not_cou
     assert!(live(&service, &tickets[1]).await.is_some());
     service.end(&tickets[1]).await.unwrap();
     tickets.push(service.begin(bench.login(1, &[])).await.unwrap().0);
-    assert!(
-        live(&service, &tickets[2]).await.is_some(),
-        "an ended session took a place"
-    );
-    let remembered = Login {
-        remembered: true,
-        ..bench.login(2, &[])
-    };
+    assert!(live(&service, &tickets[2]).await.is_some(), "an ended session took a place");
+    let remembered = Login { remembered: true, ..bench.login(2, &[]) };
     let (first, _) = service.begin(remembered).await.unwrap();
     service.begin(bench.login(2, &[])).await.unwrap();
     bench.clock.advance(60 * 60 * SECOND);
     service.begin(bench.login(2, &[])).await.unwrap();
-    assert!(
-        live(&service, &first).await.is_some(),
-        "an expired session took a place"
-    );
+    assert!(live(&service, &first).await.is_some(), "an expired session took a place");
 }
 
 /// Checklist row 14.
@@ -390,19 +313,10 @@ pub async fn ending_all_ends_all_and_refuses_the_logins_under_way(bench: Bench) 
     assert!(live(&service, &other).await.is_some());
     let failure = service.begin(under_way).await.unwrap_err();
     assert_eq!(failure.reason, Reason::RevokedMeanwhile);
-    let still_under_way = StoredUser {
-        as_of: Time::default(),
-        ..bench.user("{}")
-    };
+    let still_under_way = StoredUser { as_of: Time::default(), ..bench.user("{}") };
     bench.clock.advance(599 * SECOND);
-    let login = Login {
-        user: still_under_way,
-        ..bench.login(1, &[])
-    };
-    assert_eq!(
-        service.begin(login).await.unwrap_err().reason,
-        Reason::RevokedMeanwhile
-    );
+    let login = Login { user: still_under_way, ..bench.login(1, &[]) };
+    assert_eq!(service.begin(login).await.unwrap_err().reason, Reason::RevokedMeanwhile);
 }
 
 pub async fn ending_all_refuses_no_login_that_begins_later_nor_its_own_request(bench: Bench) {
@@ -410,10 +324,7 @@ pub async fn ending_all_refuses_no_login_that_begins_later_nor_its_own_request(b
     bench.begin(1).await;
     let own = bench.login(1, &[]);
     let moment = service.end_all(&tag(1)).await.unwrap();
-    let own = Login {
-        own_revocation: Some(moment),
-        ..own
-    };
+    let own = Login { own_revocation: Some(moment), ..own };
     let (ticket, _) = service.begin(own).await.unwrap();
     assert!(live(&service, &ticket).await.is_some());
     // A store with a clock of its own tolerates a second of skew.
@@ -424,22 +335,13 @@ pub async fn ending_all_refuses_no_login_that_begins_later_nor_its_own_request(b
 
 pub async fn the_user_is_kept_once_and_an_older_reading_does_not_undo_a_newer_one(bench: Bench) {
     let (service, first) = (bench.service(), bench.begin(1).await);
-    let slow = Login {
-        user: bench.user("\"admin\""),
-        ..bench.login(1, &[])
-    };
+    let slow = Login { user: bench.user("\"admin\""), ..bench.login(1, &[]) };
     bench.clock.advance(SECOND);
-    let demoted = Login {
-        user: bench.user("\"demoted\""),
-        ..bench.login(1, &[])
-    };
+    let demoted = Login { user: bench.user("\"demoted\""), ..bench.login(1, &[]) };
     let (second, _) = service.begin(demoted).await.unwrap();
     let (third, _) = service.begin(slow).await.unwrap();
     for ticket in [&first, &second, &third] {
-        assert_eq!(
-            &*live(&service, ticket).await.unwrap().1.json,
-            "\"demoted\""
-        );
+        assert_eq!(&*live(&service, ticket).await.unwrap().1.json, "\"demoted\"");
     }
 }
 
@@ -461,15 +363,9 @@ pub async fn every_write_bears_a_repeat(bench: Bench) {
         let begun = bench.store.begin(&tag(1), new.clone()).await.unwrap();
         assert_eq!(begun, Begun::Kept);
     }
-    assert!(
-        live(&service, &ticket).await.is_some(),
-        "a repeat evicted another session"
-    );
+    assert!(live(&service, &ticket).await.is_some(), "a repeat evicted another session");
     bench.store.end(&tag(1), &new.id).await.unwrap();
-    assert!(
-        bench.store.find(&tag(1), &new.id).await.unwrap().is_none(),
-        "a repeat left a twin"
-    );
+    assert!(bench.store.find(&tag(1), &new.id).await.unwrap().is_none(), "a repeat left a twin");
 }
 
 /// Counts what the service asks of a store, and fails where it is told to.
@@ -483,12 +379,7 @@ struct Spy {
 impl Spy {
     fn over(store: Arc<dyn Store>) -> Self {
         let (touches, ends) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Spy {
-            store,
-            touches,
-            ends,
-            fail_next_end: AtomicBool::new(false),
-        }
+        Spy { store, touches, ends, fail_next_end: AtomicBool::new(false) }
     }
 }
 

@@ -44,11 +44,7 @@ pub enum Resumed {
 
 impl Sessions {
     pub fn new(store: Arc<dyn Store>, clock: Clock, lifetimes: Lifetimes) -> Self {
-        Sessions {
-            store,
-            clock,
-            lifetimes,
-        }
+        Sessions { store, clock, lifetimes }
     }
 
     /// Finds the session of a ticket: one read, and a write where a touch is due.
@@ -57,11 +53,7 @@ impl Sessions {
         let Some(found) = self.store.find(ticket.tag(), &id).await? else {
             return Ok(Resumed::Gone);
         };
-        let Found {
-            record,
-            mut seen,
-            user,
-        } = found;
+        let Found { record, mut seen, user } = found;
         let now = self.clock.now();
         let mut expires = self.expiry(&record, seen);
         if now >= expires {
@@ -75,11 +67,7 @@ impl Sessions {
             let touch = Box::pin(self.store.touch(ticket.tag(), &id, seen, expires));
             untouched = touch.await.err();
         }
-        Ok(Resumed::Live {
-            session: Session::new(record, seen, expires),
-            user,
-            untouched,
-        })
+        Ok(Resumed::Live { session: Session::new(record, seen, expires), user, untouched })
     }
 
     /// Begins a session under a new ticket and ends those that the request presented.
@@ -101,10 +89,8 @@ impl Sessions {
         };
         let expires = self.expiry(&record, now);
         let session = Session::new(Arc::new(record.clone()), now, expires);
-        let (own, foreign): (Vec<_>, Vec<_>) = login
-            .presented
-            .iter()
-            .partition(|presented| *presented.tag() == login.tag);
+        let (own, foreign): (Vec<_>, Vec<_>) =
+            login.presented.iter().partition(|presented| *presented.tag() == login.tag);
         let new = NewSession {
             id: ticket.digest(),
             record,
@@ -115,12 +101,7 @@ impl Sessions {
             replaces: own.iter().map(|ticket| ticket.digest()).collect(),
             max_per_user: self.lifetimes.max_per_user,
         };
-        match self
-            .store
-            .begin(&login.tag, new)
-            .await
-            .map_err(Failure::unavailable)?
-        {
+        match self.store.begin(&login.tag, new).await.map_err(Failure::unavailable)? {
             Begun::Kept => {}
             Begun::RevokedMeanwhile => return Err(Reason::RevokedMeanwhile.into()),
             Begun::Full => return Err(Reason::StoreFull.into()),
@@ -137,10 +118,7 @@ impl Sessions {
 
     /// Ends the session of a ticket; false where there was none.
     pub async fn end(&self, ticket: &Ticket) -> Result<bool, Failure> {
-        self.store
-            .end(ticket.tag(), &ticket.digest())
-            .await
-            .map_err(Failure::unavailable)
+        self.store.end(ticket.tag(), &ticket.digest()).await.map_err(Failure::unavailable)
     }
 
     /// Ends all sessions of a user, and refuses the logins that are under way.

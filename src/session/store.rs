@@ -81,16 +81,10 @@ pub enum Begun {
 #[derive(Debug)]
 pub enum StoreError {
     /// It did not answer in time; the act may or may not have happened.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the memory store always answers")
-    )]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the memory store always answers"))]
     Unavailable(Box<dyn Error + Send + Sync>),
     /// What lies there cannot be read: it counts as absent.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the memory store keeps no text")
-    )]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the memory store keeps no text"))]
     Unreadable(Box<dyn Error + Send + Sync>),
 }
 

@@ -89,11 +89,7 @@ impl<'r, U: User> Auth<'r, U> {
 
     /// The same as [`login`](Auth::login), with options: `auth.begin(user).remember(true).await`.
     pub fn begin(&self, user: U) -> Begin<'_, 'r, U> {
-        Begin {
-            auth: self,
-            user,
-            remembered: false,
-        }
+        Begin { auth: self, user, remembered: false }
     }
 
     /// Ends the session that the request presented and clears its cookie, whether or not there was
@@ -107,13 +103,7 @@ impl<'r, U: User> Auth<'r, U> {
         let mut acts = self.visit.acts.lock().await;
         let own = acts.ticket.as_ref().map(slice::from_ref);
         for ticket in own.unwrap_or(self.visit.presented.tickets()) {
-            if self
-                .core
-                .sessions
-                .end(ticket)
-                .await
-                .map_err(|failure| self.failed(failure))?
-            {
+            if self.core.sessions.end(ticket).await.map_err(|failure| self.failed(failure))? {
                 self.tell(Event::new(Event::LOGOUT).tag(ticket.tag()));
             }
         }
@@ -172,19 +162,13 @@ impl<'r, U: User> Auth<'r, U> {
         if !id.is_valid() {
             return Err(self.failed(Reason::InvalidUserId.into()));
         }
-        let user_json = self
-            .written(&user)
-            .map_err(|failure| self.failed(failure))?;
+        let user_json = self.written(&user).map_err(|failure| self.failed(failure))?;
         let mut acts = self.visit.acts.lock().await;
         let own = acts.ticket.as_ref().map(slice::from_ref);
         let tag = Tag::of(&self.core.name, &id);
         let login = session::Login {
             tag,
-            user: StoredUser {
-                version: U::VERSION,
-                json: user_json,
-                as_of: self.visit.began,
-            },
+            user: StoredUser { version: U::VERSION, json: user_json, as_of: self.visit.began },
             remembered,
             user_agent: self.user_agent,
             address: self.visit.peer,
@@ -196,10 +180,7 @@ impl<'r, U: User> Auth<'r, U> {
         self.hand_out(&ticket, remembered);
         self.tell(Event::new(Event::LOGIN).tag(&tag).user(id));
         acts.ticket = Some(ticket);
-        acts.current = Some(Some(Arc::new(Current {
-            user,
-            session: session.clone(),
-        })));
+        acts.current = Some(Some(Arc::new(Current { user, session: session.clone() })));
         Ok(Login { session })
     }
 
@@ -210,12 +191,7 @@ impl<'r, U: User> Auth<'r, U> {
             reason: Reason::UserNotStorable,
             // serde's message may quote a value.
             source: Some(
-                format!(
-                    "{} at column {}",
-                    std::any::type_name::<U>(),
-                    cause.column()
-                )
-                .into(),
+                format!("{} at column {}", std::any::type_name::<U>(), cause.column()).into(),
             ),
         };
         let json = serde_json::to_string(user).map_err(failure)?;
@@ -284,11 +260,7 @@ impl<'r, U: User> FromRequest<'r> for Auth<'r, U> {
 impl<'r, U: User> Auth<'r, U> {
     pub(super) fn new(core: &'r Core, request: &'r Request<'_>) -> Self {
         let user_agent = request.headers().get_one("User-Agent");
-        Auth {
-            core,
-            visit: Visit::of(core, request),
-            user_agent,
-        }
+        Auth { core, visit: Visit::of(core, request), user_agent }
     }
 }
 

@@ -26,16 +26,12 @@ use super::visit::LastRefusal;
 ///
 /// [`Denied::code`]: crate::Denied::code
 pub fn catchers() -> Vec<Catcher> {
-    [401, 403, 409, 500, 503]
-        .map(|status| Catcher::new(status, answer))
-        .into()
+    [401, 403, 409, 500, 503].map(|status| Catcher::new(status, answer)).into()
 }
 
 fn answer<'r>(status: Status, request: &'r Request<'_>) -> BoxFuture<'r> {
     let refusal = LastRefusal::of(request).filter(|last| last.denied.status() == status);
-    let login_path = refusal
-        .as_ref()
-        .and_then(|refusal| refusal.login_path.as_deref());
+    let login_path = refusal.as_ref().and_then(|refusal| refusal.login_path.as_deref());
     let response = match login_path {
         Some(path) if status == Status::Unauthorized && is_a_page(request) => {
             Redirect::to(with_next(path, request)).respond_to(request)
@@ -75,13 +71,9 @@ fn code_of(status: Status) -> &'static str {
 /// A browser asks for a page: `text/html` by name, and not less than JSON. `*/*` is a program's.
 fn is_a_page(request: &Request<'_>) -> bool {
     let weight = |wanted: &dyn Fn(&MediaType) -> bool| {
-        let accepted = request
-            .accept()
-            .into_iter()
-            .flat_map(|accept| accept.iter());
-        let weights = accepted
-            .filter(|kind| wanted(kind.media_type()))
-            .map(|kind| kind.weight_or(1.0));
+        let accepted = request.accept().into_iter().flat_map(|accept| accept.iter());
+        let weights =
+            accepted.filter(|kind| wanted(kind.media_type())).map(|kind| kind.weight_or(1.0));
         weights.fold(0.0, f32::max)
     };
     let html = weight(&|kind| kind.is_html());

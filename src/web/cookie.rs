@@ -76,10 +76,7 @@ impl SessionCookie {
     fn read_field(&self, field: &str, presented: &mut Presented) {
         for pair in field.split(';') {
             let pair = pair.trim_matches([' ', '\t']);
-            if let Some(value) = pair
-                .strip_prefix(&*self.name)
-                .and_then(|v| v.strip_prefix('='))
-            {
+            if let Some(value) = pair.strip_prefix(&*self.name).and_then(|v| v.strip_prefix('=')) {
                 presented.add(value);
             }
         }
@@ -105,10 +102,7 @@ impl SessionCookie {
         cookie.to_string()
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the door that the others must use"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the door that the others must use")]
     fn bare(&self, value: String) -> Cookie<'_> {
         let same_site = match self.same_site {
             SameSite::Strict => rocket::http::SameSite::Strict,
@@ -186,9 +180,7 @@ mod tests {
     fn read(fields: &[&str]) -> Presented {
         let cookie = cookie(|_| {}, true);
         let mut presented = Presented::default();
-        fields
-            .iter()
-            .for_each(|field| cookie.read_field(field, &mut presented));
+        fields.iter().for_each(|field| cookie.read_field(field, &mut presented));
         presented
     }
 
@@ -206,13 +198,7 @@ mod tests {
     fn in_debug_on_plain_http_the_name_has_no_prefix_and_the_cookie_no_secure_flag() {
         let ticket = ticket();
         let text = cookie(|_| {}, false).set(&ticket, None);
-        assert_eq!(
-            text,
-            format!(
-                "session={}; HttpOnly; SameSite=Lax; Path=/",
-                *ticket.reveal()
-            )
-        );
+        assert_eq!(text, format!("session={}; HttpOnly; SameSite=Lax; Path=/", *ticket.reveal()));
     }
 
     #[test]
@@ -229,10 +215,7 @@ mod tests {
         let gone = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
         let clear = cookie.clear();
         for attribute in set.split("; ").chain(gone.split("; ")) {
-            assert!(
-                clear.split("; ").any(|other| other == attribute),
-                "{attribute}: {clear}"
-            );
+            assert!(clear.split("; ").any(|other| other == attribute), "{attribute}: {clear}");
         }
         assert_eq!(clear.split("; ").count(), set.split("; ").count() + 2);
     }
@@ -282,17 +265,11 @@ mod tests {
 
     #[test]
     fn a_second_cookie_of_our_name_anywhere_means_none() {
-        let (a, b) = (
-            format!("__Host-session={}", *ticket().reveal()),
-            "__Host-session=x",
-        );
+        let (a, b) = (format!("__Host-session={}", *ticket().reveal()), "__Host-session=x");
         for fields in [vec![&*a, b], vec![b, &a], vec![&a, &a]] {
             assert!(read(&fields).ticket().is_none(), "{fields:?}");
             assert!(read(&[&fields.join("; ")]).ticket().is_none(), "{fields:?}");
-            assert!(
-                read(&[&fields.join(";\t ")]).ticket().is_none(),
-                "{fields:?}"
-            );
+            assert!(read(&[&fields.join(";\t ")]).ticket().is_none(), "{fields:?}");
         }
         assert!(read(&["theme=dark", &a, "lang=en; x=y"]).ticket().is_some());
         assert_eq!(read(&[&a, &a]).tickets().len(), 2);
@@ -314,11 +291,7 @@ mod tests {
             "\\PC{0,6}",
         ];
         let case = prop::collection::vec(part, 16);
-        let config = Config {
-            cases: 4_000,
-            failure_persistence: None,
-            ..Config::default()
-        };
+        let config = Config { cases: 4_000, failure_persistence: None, ..Config::default() };
         let mut runner = TestRunner::new(config);
         let fields = std::cell::Cell::new(0u32);
         runner
@@ -327,9 +300,7 @@ mod tests {
                 for choice in 0..256 {
                     fields.set(fields.get() + 1);
                     let (i, j) = (choice / 16, choice % 16);
-                    let field = [i, j, (i + j) % 16, (i * j) % 16]
-                        .map(|n| &*parts[n])
-                        .concat();
+                    let field = [i, j, (i + j) % 16, (i * j) % 16].map(|n| &*parts[n]).concat();
                     let expected: Vec<_> = field
                         .split(';')
                         .map(|pair| pair.trim_matches([' ', '\t']))
@@ -344,10 +315,6 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        assert!(
-            fields.get() > 1_000_000,
-            "only {} fields were tried",
-            fields.get()
-        );
+        assert!(fields.get() > 1_000_000, "only {} fields were tried", fields.get());
     }
 }

@@ -33,16 +33,11 @@ struct Installed<U> {
 impl Core {
     /// Makes it the managed state of its user type.
     pub fn install<U: User>(self, rocket: Rocket<Build>) -> Rocket<Build> {
-        rocket.manage(Installed::<U> {
-            core: self,
-            user: PhantomData,
-        })
+        rocket.manage(Installed::<U> { core: self, user: PhantomData })
     }
 
     pub fn of<U: User, P: Phase>(rocket: &Rocket<P>) -> Option<&Core> {
-        rocket
-            .state::<Installed<U>>()
-            .map(|installed| &installed.core)
+        rocket.state::<Installed<U>>().map(|installed| &installed.core)
     }
 }
 

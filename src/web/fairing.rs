@@ -89,10 +89,7 @@ impl<U: User> Identity<U> {
         let settings =
             Settings::read(rocket.figment(), &self.name).map_err(|finding| vec![finding])?;
         let findings = doctor::examine(&settings, &around);
-        if findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Refuse)
-        {
+        if findings.iter().any(|finding| finding.severity == Severity::Refuse) {
             return Err(findings);
         }
         report(&findings);
@@ -148,11 +145,7 @@ impl<U: User> Identity<U> {
         let Some(names) = rocket.state::<Names>() else {
             return false;
         };
-        names
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(self.name.clone())
+        names.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name.clone())
     }
 }
 
@@ -180,9 +173,7 @@ impl<U: User> Fairing for Identity<U> {
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         if let Some(core) = Core::of::<U, _>(rocket) {
-            let Settings {
-                session, memory, ..
-            } = &core.settings;
+            let Settings { session, memory, .. } = &core.settings;
             tracing::info!(
                 target: "rocket_identity",
                 "identity: sessions of {} in memory (at most {}), cookie `{}`, idle {}, absolute {}",
@@ -226,14 +217,12 @@ fn surroundings(rocket: &Rocket<Build>) -> Result<Surroundings, Box<figment::Err
 }
 
 fn clock(rocket: &Rocket<Build>) -> Clock {
-    stopped_clock(rocket).unwrap_or_default()
+    stopped_clock(rocket).unwrap_or_else(Clock::system)
 }
 
 #[cfg(feature = "testing")]
 fn stopped_clock(rocket: &Rocket<Build>) -> Option<Clock> {
-    rocket
-        .state::<crate::clock::StoppedClock>()
-        .map(|clock| clock.inner())
+    rocket.state::<crate::clock::StoppedClock>().map(|clock| clock.inner())
 }
 
 #[cfg(not(feature = "testing"))]

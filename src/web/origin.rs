@@ -9,10 +9,7 @@ use crate::config::site::Site;
 /// True for what needs the check: every method but the safe ones (RFC 9110 section 9.2.1), and
 /// every upgrade, since a WebSocket is opened by GET.
 pub fn matters(request: &Request<'_>) -> bool {
-    let safe = matches!(
-        request.method(),
-        Method::Get | Method::Head | Method::Options
-    );
+    let safe = matches!(request.method(), Method::Get | Method::Head | Method::Options);
     !safe || request.headers().contains("Upgrade")
 }
 
@@ -24,9 +21,7 @@ pub fn is_allowed(request: &Request<'_>, trusted: &[Site]) -> bool {
     if fetch_sites.next().is_some() || origins.next().is_some() {
         return false;
     }
-    let host = request
-        .host()
-        .map(|host| (host.domain().as_str(), host.port()));
+    let host = request.host().map(|host| (host.domain().as_str(), host.port()));
     judge(fields, host, trusted)
 }
 
@@ -59,11 +54,7 @@ mod tests {
     fn the_table_of_fetch_metadata_and_origin_is_kept() {
         let trusted = [Site::parse("https://spa.test").unwrap()];
         let host = Some(("app.test", None));
-        let own = [
-            "https://app.test",
-            "http://app.test",
-            "https://APP.test:443",
-        ];
+        let own = ["https://app.test", "http://app.test", "https://APP.test:443"];
         let foreign = [
             "null",
             "",
@@ -85,23 +76,10 @@ mod tests {
         for passes in ["same-origin", "none"] {
             assert!(of(Some(passes), None) && of(Some(passes), Some("https://evil.test")));
         }
-        for refused in [
-            "same-site",
-            "cross-site",
-            "",
-            "Same-Origin",
-            "same-origin ",
-            "garbage",
-        ] {
+        for refused in ["same-site", "cross-site", "", "Same-Origin", "same-origin ", "garbage"] {
             assert!(!of(Some(refused), None), "{refused:?}");
-            assert!(
-                !of(Some(refused), Some(own[0])),
-                "{refused:?} with our own origin"
-            );
-            assert!(
-                of(Some(refused), Some("https://spa.test")),
-                "{refused:?} from a listed site"
-            );
+            assert!(!of(Some(refused), Some(own[0])), "{refused:?} with our own origin");
+            assert!(of(Some(refused), Some("https://spa.test")), "{refused:?} from a listed site");
         }
         assert!(of(None, None));
         assert!(of(None, Some("https://spa.test")));

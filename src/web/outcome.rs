@@ -48,13 +48,7 @@ impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let denied = self.denied().clone();
         let status = denied.status();
-        LastRefusal::note(
-            request,
-            Refusal {
-                denied,
-                login_path: None,
-            },
-        );
+        LastRefusal::note(request, Refusal { denied, login_path: None });
         Err(status)
     }
 }
@@ -79,12 +73,6 @@ pub fn missing<T>(request: &Request<'_>) -> Outcome<T, Denied> {
 fn note(core: Option<&Core>, request: &Request<'_>, reason: Reason) -> Denied {
     let denied = Denied::new(reason, core.map(|core| core.name.clone()));
     let login_path = core.and_then(|core| core.settings.login_path.as_deref().map(Arc::from));
-    LastRefusal::note(
-        request,
-        Refusal {
-            denied: denied.clone(),
-            login_path,
-        },
-    );
+    LastRefusal::note(request, Refusal { denied: denied.clone(), login_path });
     denied
 }

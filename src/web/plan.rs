@@ -51,9 +51,6 @@ impl<U: User> Plan<U> {
     }
 
     fn put(&self, state: State<U>) -> State<U> {
-        std::mem::replace(
-            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
-            state,
-        )
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), state)
     }
 }

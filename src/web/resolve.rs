@@ -16,11 +16,7 @@ pub async fn resolve<'r, U: User>(core: &Core, visit: &'r Visit<U>) -> &'r Resol
 
 async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
     let refused = |reason: Reason| {
-        core.events.emit(
-            Event::new(Event::REFUSED)
-                .reason(reason.code())
-                .address(visit.peer),
-        );
+        core.events.emit(Event::new(Event::REFUSED).reason(reason.code()).address(visit.peer));
     };
     if !visit.presented.any() {
         return Resolved::Anonymous(Reason::Unauthenticated);
@@ -35,17 +31,9 @@ async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
         return Resolved::Refused(Reason::CrossOrigin);
     }
     let (session, stored) = match core.sessions.resume(ticket).await {
-        Ok(Resumed::Live {
-            session,
-            user,
-            untouched,
-        }) => {
+        Ok(Resumed::Live { session, user, untouched }) => {
             if let Some(cause) = untouched {
-                core.events.emit(
-                    Event::new(Event::TOUCH_FAILED)
-                        .tag(ticket.tag())
-                        .cause(&cause),
-                );
+                core.events.emit(Event::new(Event::TOUCH_FAILED).tag(ticket.tag()).cause(&cause));
             }
             (session, user)
         }
@@ -54,27 +42,18 @@ async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
             return Resolved::Anonymous(Reason::SessionInvalid);
         }
         Err(StoreError::Unreadable(cause)) => {
-            core.events.emit(
-                Event::new(Event::UNREADABLE)
-                    .tag(ticket.tag())
-                    .cause(&cause),
-            );
+            core.events.emit(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
             return Resolved::Anonymous(Reason::SessionInvalid);
         }
         Err(cause @ StoreError::Unavailable(_)) => {
-            core.events
-                .emit(Event::new(Event::STORE_FAILED).cause(&cause));
+            core.events.emit(Event::new(Event::STORE_FAILED).cause(&cause));
             return Resolved::Refused(Reason::StoreUnavailable);
         }
     };
     match read_user::<U>(stored.version, &stored.json) {
         Ok(user) => Resolved::User(Arc::new(Current { user, session })),
         Err(cause) => {
-            core.events.emit(
-                Event::new(Event::UNREADABLE)
-                    .tag(ticket.tag())
-                    .cause(&cause),
-            );
+            core.events.emit(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
             Resolved::Anonymous(Reason::SessionInvalid)
         }
     }

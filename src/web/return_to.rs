@@ -56,16 +56,11 @@ fn is_local(path: &str) -> bool {
     path.starts_with('/')
         && !path.contains("//")
         && !path.contains(|c: char| c == '\\' || c.is_control() || c.is_whitespace())
-        && !path
-            .split('/')
-            .any(|segment| segment == "." || segment == "..")
+        && !path.split('/').any(|segment| segment == "." || segment == "..")
 }
 
 fn decode(path: &str) -> Option<String> {
-    rocket::http::RawStr::new(path)
-        .percent_decode()
-        .ok()
-        .map(|path| path.into_owned())
+    rocket::http::RawStr::new(path).percent_decode().ok().map(|path| path.into_owned())
 }
 
 #[cfg(test)]
@@ -74,15 +69,7 @@ mod tests {
 
     #[test]
     fn a_path_of_this_site_is_kept_as_it_is() {
-        for good in [
-            "/",
-            "/me",
-            "/a/b?c=d&e=//f",
-            "/caf%C3%A9",
-            "/a%20b?x=%2F%2F",
-            "/@a",
-            "/a:b",
-        ] {
+        for good in ["/", "/me", "/a/b?c=d&e=//f", "/caf%C3%A9", "/a%20b?x=%2F%2F", "/@a", "/a:b"] {
             let kept = ReturnTo::parse(good);
             // A space in a decoded path is the one thing refused for caution alone.
             assert_eq!(kept.is_some(), !good.contains("%20b"), "{good}");

@@ -111,16 +111,8 @@ impl Store for Fault {
             user_agent: None,
             address: None,
         };
-        let user = StoredUser {
-            version,
-            json: json.into(),
-            as_of: long_ago,
-        };
-        Ok(Some(Found {
-            record: Arc::new(record),
-            seen: long_ago,
-            user: Arc::new(user),
-        }))
+        let user = StoredUser { version, json: json.into(), as_of: long_ago };
+        Ok(Some(Found { record: Arc::new(record), seen: long_ago, user: Arc::new(user) }))
     }
 
     async fn begin(&self, _: &Tag, _: NewSession) -> Result<Begun, StoreError> {
@@ -150,15 +142,7 @@ impl Fault {
 }
 
 async fn client(fault: Fault) -> Client {
-    let routes = routes![
-        me,
-        maybe,
-        option,
-        login,
-        login_one_way,
-        logout,
-        logout_everywhere
-    ];
+    let routes = routes![me, maybe, option, login, login_one_way, logout, logout_everywhere];
     let rocket = rocket::custom(rocket::Config::debug_default())
         .attach(Identity::<Account>::sessions().on_store(Arc::new(fault)))
         .attach(Identity::<OneWay>::sessions().named("one-way"))
@@ -176,10 +160,7 @@ fn cookie() -> Cookie<'static> {
 async fn code(response: LocalResponse<'_>) -> (Status, String) {
     let status = response.status();
     let problem: serde_json::Value = response.into_json().await.unwrap_or_default();
-    (
-        status,
-        problem["code"].as_str().unwrap_or_default().to_owned(),
-    )
+    (status, problem["code"].as_str().unwrap_or_default().to_owned())
 }
 
 fn away() -> (Status, String) {
@@ -196,11 +177,7 @@ struct Counting {
 impl Counting {
     fn new() -> Arc<Self> {
         let (reads, ends) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Counting {
-            memory: Memory::new(10, Clock::system()),
-            reads,
-            ends,
-        })
+        Arc::new(Counting { memory: Memory::new(10, Clock::system()), reads, ends })
     }
 }
 
@@ -258,14 +235,9 @@ async fn ten_guards_cost_one_look_up_and_a_stranger_none() {
     let reads = || store.reads.load(Ordering::SeqCst);
     client.get("/ten").dispatch().await;
     client.get("/maybe").dispatch().await;
-    client
-        .get("/ten")
-        .header(rocket::http::Header::new("Cookie", "session=x"))
-        .dispatch()
-        .await;
-    let foreign = client
-        .post("/login")
-        .header(rocket::http::Header::new("Origin", "https://evil.test"));
+    client.get("/ten").header(rocket::http::Header::new("Cookie", "session=x")).dispatch().await;
+    let foreign =
+        client.post("/login").header(rocket::http::Header::new("Origin", "https://evil.test"));
     assert_eq!(foreign.dispatch().await.status(), Status::Forbidden);
     assert_eq!(client.post("/login").dispatch().await.status(), Status::Ok);
     assert_eq!(reads(), 0, "nothing needed a read so far");
@@ -280,10 +252,7 @@ async fn the_second_login_of_a_request_ends_the_session_of_the_first() {
         .attach(Identity::<Account>::sessions().on_store(store.clone()))
         .mount("/", routes![login_twice]);
     let client = Client::tracked(rocket).await.unwrap();
-    assert_eq!(
-        client.post("/login-twice").dispatch().await.status(),
-        Status::Ok
-    );
+    assert_eq!(client.post("/login-twice").dispatch().await.status(), Status::Ok);
     assert_eq!(store.ends.load(Ordering::SeqCst), 1);
 }
 
@@ -294,17 +263,11 @@ async fn with_the_store_away_a_cookie_is_503_and_no_cookie_is_nobody() {
     for path in ["/me", "/maybe"] {
         let response = client.get(path).cookie(cookie()).dispatch().await;
         assert_eq!(response.headers().get_one("Retry-After"), Some("1"));
-        assert_eq!(
-            response.headers().get_one("Cache-Control"),
-            Some("no-store")
-        );
+        assert_eq!(response.headers().get_one("Cache-Control"), Some("no-store"));
         assert!(!response.headers().contains("Set-Cookie"));
         assert_eq!(code(response).await, away(), "{path}");
     }
-    assert_eq!(
-        client.get("/me").dispatch().await.status(),
-        Status::Unauthorized
-    );
+    assert_eq!(client.get("/me").dispatch().await.status(), Status::Unauthorized);
     let response = client.get("/maybe").dispatch().await;
     assert_eq!(response.into_string().await.as_deref(), Some("nobody"));
 }
@@ -315,11 +278,7 @@ async fn with_the_store_away_no_act_succeeds_or_touches_the_cookie() {
     for path in ["/login", "/logout", "/logout-everywhere"] {
         let response = client.post(path).cookie(cookie()).dispatch().await;
         assert!(!response.headers().contains("Set-Cookie"), "{path}");
-        assert_eq!(
-            response.headers().get_one("Retry-After"),
-            Some("1"),
-            "{path}"
-        );
+        assert_eq!(response.headers().get_one("Retry-After"), Some("1"), "{path}");
         assert_eq!(code(response).await, away(), "{path}");
     }
 }
@@ -344,10 +303,7 @@ async fn what_cannot_be_read_is_no_session() {
     ] {
         let client = client(fault).await;
         let response = client.get("/me").cookie(cookie()).dispatch().await;
-        assert_eq!(
-            code(response).await,
-            (Status::Unauthorized, "session_invalid".to_owned())
-        );
+        assert_eq!(code(response).await, (Status::Unauthorized, "session_invalid".to_owned()));
         let response = client.get("/maybe").cookie(cookie()).dispatch().await;
         assert_eq!(response.into_string().await.as_deref(), Some("nobody"));
     }
@@ -355,11 +311,7 @@ async fn what_cannot_be_read_is_no_session() {
 
 #[rocket::async_test]
 async fn a_touch_that_the_store_refuses_does_not_cost_the_request() {
-    let client = client(Fault::Holds {
-        version: 3,
-        json: "{\"id\":1}",
-    })
-    .await;
+    let client = client(Fault::Holds { version: 3, json: "{\"id\":1}" }).await;
     let response = client.get("/maybe").cookie(cookie()).dispatch().await;
     assert_eq!(response.into_string().await.as_deref(), Some("somebody"));
 }

@@ -83,11 +83,7 @@ impl<U: User> Visit<U> {
                 began: slot.began,
                 peer: request.remote().map(|peer| peer.ip()),
                 resolved: OnceCell::new(),
-                acts: AsyncMutex::new(Acts {
-                    ticket: None,
-                    current: None,
-                    revocation: None,
-                }),
+                acts: AsyncMutex::new(Acts { ticket: None, current: None, revocation: None }),
                 set_cookie: Mutex::new(None),
             }
         })
@@ -95,35 +91,22 @@ impl<U: User> Visit<U> {
 
     /// The visit, where a guard of this fairing ran.
     pub fn seen<'r>(core: &Core, request: &'r Request<'_>) -> Option<&'r Self> {
-        request
-            .local_cache(|| Slot::<U>::new(core.clock.now()))
-            .visit
-            .get()
+        request.local_cache(|| Slot::<U>::new(core.clock.now())).visit.get()
     }
 
     /// The one `Set-Cookie` that the response will carry; the last act's.
     pub fn put_cookie(&self, header: String) {
-        *self
-            .set_cookie
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(header);
+        *self.set_cookie.lock().unwrap_or_else(PoisonError::into_inner) = Some(header);
     }
 
     pub fn take_cookie(&self) -> Option<String> {
-        self.set_cookie
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.set_cookie.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl<U> Slot<U> {
     fn new(began: Time) -> Self {
-        Slot {
-            began,
-            visit: OnceLock::new(),
-            user: PhantomData,
-        }
+        Slot { began, visit: OnceLock::new(), user: PhantomData }
     }
 }
 
@@ -145,9 +128,6 @@ impl LastRefusal {
 
     pub fn of(request: &Request<'_>) -> Option<Refusal> {
         let slot = request.local_cache(LastRefusal::default);
-        slot.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        slot.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

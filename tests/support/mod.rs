@@ -1,11 +1,6 @@
 //! tests/support/mod.rs: a real server on a free loopback port, and clients that send what they are told.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "test support"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support")]
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, OnceLock};
@@ -55,19 +50,10 @@ impl Server {
             }
             Box::pin(async {})
         });
-        let rocket = rocket
-            .manage(clock.clone())
-            .attach(tell)
-            .ignite()
-            .await
-            .expect("ignites");
+        let rocket = rocket.manage(clock.clone()).attach(tell).ignite().await.expect("ignites");
         let shutdown = rocket.shutdown();
         tokio::spawn(async move { rocket.launch().await.map(drop) });
-        Server {
-            address: receive.await.expect("lifts off"),
-            clock,
-            shutdown,
-        }
+        Server { address: receive.await.expect("lifts off"), clock, shutdown }
     }
 
     /// One HTTP/1.1 exchange: `head` is the request line and the fields, without `Host`.
@@ -76,29 +62,15 @@ impl Server {
     }
 
     pub async fn send_bytes(&self, head: &str, body: &[u8]) -> Answer {
-        let mut lines = head
-            .lines()
-            .map(str::trim_start)
-            .filter(|line| !line.is_empty());
+        let mut lines = head.lines().map(str::trim_start).filter(|line| !line.is_empty());
         let mut raw =
             format!("{} HTTP/1.1\r\n", lines.next().expect("a request line")).into_bytes();
         let lines: Vec<_> = lines.collect();
-        if !lines
-            .iter()
-            .any(|line| line.to_ascii_lowercase().starts_with("host:"))
-        {
+        if !lines.iter().any(|line| line.to_ascii_lowercase().starts_with("host:")) {
             raw.extend(format!("Host: {}\r\n", self.address).bytes());
         }
-        lines
-            .iter()
-            .for_each(|line| raw.extend(format!("{line}\r\n").bytes()));
-        raw.extend(
-            format!(
-                "Content-Length: {}\r\nConnection: close\r\n\r\n",
-                body.len()
-            )
-            .bytes(),
-        );
+        lines.iter().for_each(|line| raw.extend(format!("{line}\r\n").bytes()));
+        raw.extend(format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()).bytes());
         raw.extend(body);
         self.exchange(&raw).await
     }
@@ -123,9 +95,7 @@ impl Server {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        let (answer, _) = client
-            .send_request(request.body(()).unwrap(), true)
-            .unwrap();
+        let (answer, _) = client.send_request(request.body(()).unwrap(), true).unwrap();
         let mut answer = answer.await.unwrap();
         let mut body = Vec::new();
         while let Some(part) = answer.body_mut().data().await {
@@ -154,9 +124,7 @@ impl Answer {
         let text = String::from_utf8_lossy(raw);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let mut lines = head.lines();
-        let status = lines
-            .next()
-            .and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
         let fields = lines.filter_map(|line| line.split_once(": "));
         Answer {
             status: status.unwrap_or_else(|| panic!("no HTTP answer: {text:?}")),
@@ -169,20 +137,13 @@ impl Answer {
 
     /// All values of a field.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        let fields = self
-            .fields
-            .iter()
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        let fields = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
         fields.map(|(_, value)| &**value).collect()
     }
 
     /// The members of a list field, over all its lines.
     pub fn list(&self, name: &str) -> Vec<&str> {
-        self.all(name)
-            .iter()
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .collect()
+        self.all(name).iter().flat_map(|value| value.split(',')).map(str::trim).collect()
     }
 
     /// `name=value` of the one cookie that was set.
@@ -198,11 +159,7 @@ impl Answer {
 
     /// The `code` of a problem document.
     pub fn code(&self) -> String {
-        assert_eq!(
-            self.all("content-type"),
-            ["application/problem+json"],
-            "{self:?}"
-        );
+        assert_eq!(self.all("content-type"), ["application/problem+json"], "{self:?}");
         let start = self.body.find("\"code\":\"").expect("a code") + 8;
         self.body[start..].split('"').next().unwrap().to_owned()
     }

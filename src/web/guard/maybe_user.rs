@@ -57,9 +57,7 @@ impl<U: User> MaybeUser<U> {
 
 impl<U: fmt::Debug> fmt::Debug for MaybeUser<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("MaybeUser")
-            .field(&self.0.as_ref().map(|current| &current.user))
-            .finish()
+        f.debug_tuple("MaybeUser").field(&self.0.as_ref().map(|current| &current.user)).finish()
     }
 }
 

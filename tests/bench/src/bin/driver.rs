@@ -65,10 +65,7 @@ const BARE: Line = Line {
     target: None,
     quick: false,
 };
-const ATTACHED: Line = Line {
-    route: "attached",
-    ..BARE
-};
+const ATTACHED: Line = Line { route: "attached", ..BARE };
 
 #[rustfmt::skip]
 const LINES: &[Line] = &[
@@ -138,19 +135,12 @@ fn table(lines: &[Line], requests: u64) -> Outcome<bool> {
         eprint!("{:>2}/{} {} ...", number + 1, lines.len(), line.name);
         let line_began = Instant::now();
         let one = measure(line, requests).map_err(|error| format!("{}: {error}", line.name))?;
-        eprintln!(
-            " {} in {} s",
-            thousands(one.mean),
-            line_began.elapsed().as_secs()
-        );
+        eprintln!(" {} in {} s", thousands(one.mean), line_began.elapsed().as_secs());
         measured.insert(line.name, one);
     }
 
     let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0);
-    println!(
-        "\nInstructions per request ({requests} and {} requests, each twice)\n",
-        3 * requests
-    );
+    println!("\nInstructions per request ({requests} and {} requests, each twice)\n", 3 * requests);
     println!(
         "{:width$}  {:>9}  {:>7}  {:>8}  {:width$}  target",
         "line", "each", "spread", "above", "its baseline"
@@ -169,19 +159,11 @@ fn table(lines: &[Line], requests: u64) -> Outcome<bool> {
                     above if above <= allowed as i64 => "met",
                     _ => "MISSED",
                 };
-                format!(
-                    "{} (stretch {}): {verdict}",
-                    thousands(allowed),
-                    thousands(hoped)
-                )
+                format!("{} (stretch {}): {verdict}", thousands(allowed), thousands(hoped))
             }
             _ => String::new(),
         };
-        let unsteady = if one.spread > SPREAD_ALLOWED {
-            "  DOES NOT REPEAT"
-        } else {
-            ""
-        };
+        let unsteady = if one.spread > SPREAD_ALLOWED { "  DOES NOT REPEAT" } else { "" };
         println!(
             "{:width$}  {:>9}  {:>6.2}%  {:>8}  {:width$}  {verdict}{unsteady}",
             line.name,
@@ -193,11 +175,7 @@ fn table(lines: &[Line], requests: u64) -> Outcome<bool> {
     }
     println!(
         "\nscripts/bench: {} in {} s",
-        if good {
-            "all targets met, all lines repeat"
-        } else {
-            "FAILED"
-        },
+        if good { "all targets met, all lines repeat" } else { "FAILED" },
         began.elapsed().as_secs()
     );
     Ok(good)
@@ -217,10 +195,7 @@ fn measure(line: &Line, requests: u64) -> Outcome<Measured> {
     }
     let [a, b] = per_request;
     let mean = (a + b) / 2.0;
-    Ok(Measured {
-        mean: mean.round() as u64,
-        spread: (a - b).abs() / mean * 100.0,
-    })
+    Ok(Measured { mean: mean.round() as u64, spread: (a - b).abs() / mean * 100.0 })
 }
 
 /// N and 3N at the same time, one on each core: counting is not timing.
@@ -353,9 +328,7 @@ impl Connection {
         let request = "POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n\
                        Content-Length: 0\r\n\r\n";
         let answer = self.ask(request)?;
-        let cookie = answer
-            .cookie
-            .ok_or_else(|| format!("no cookie, but {}", answer.status))?;
+        let cookie = answer.cookie.ok_or_else(|| format!("no cookie, but {}", answer.status))?;
         let pair = cookie.split(';').next().unwrap_or_default();
         match pair.split_once('=') {
             Some((COOKIE_NAME, ticket)) => Ok(ticket.to_owned()),
@@ -384,11 +357,7 @@ impl Connection {
         }
         let mut body = vec![0; length.ok_or("an answer without a length")?];
         self.0.read_exact(&mut body)?;
-        Ok(Answer {
-            status,
-            body: String::from_utf8(body)?,
-            cookie,
-        })
+        Ok(Answer { status, body: String::from_utf8(body)?, cookie })
     }
 
     fn line(&mut self) -> Outcome<String> {
@@ -414,21 +383,14 @@ fn profile(line: &Line) -> Outcome<bool> {
     let all: i64 = costs.iter().map(|(cost, _)| cost).sum();
     println!("{}: {} a request, of which\n", line.name, signed(all));
     for (cost, name) in costs.iter().take(25) {
-        println!(
-            "{:>8}  {:>4.1}%  {name}",
-            signed(*cost),
-            *cost as f64 * 100.0 / all as f64
-        );
+        println!("{:>8}  {:>4.1}%  {name}", signed(*cost), *cost as f64 * 100.0 / all as f64);
     }
     Ok(true)
 }
 
 /// Self cost by function, from `callgrind_annotate`: lines as `1,234 ( 0.1%)  file:function [object]`.
 fn by_function(out: &Path) -> Outcome<HashMap<String, i64>> {
-    let annotate = Command::new("callgrind_annotate")
-        .arg("--threshold=100")
-        .arg(out)
-        .output()?;
+    let annotate = Command::new("callgrind_annotate").arg("--threshold=100").arg(out).output()?;
     let mut costs = HashMap::new();
     for line in String::from_utf8_lossy(&annotate.stdout).lines() {
         let Some((cost, rest)) = line.trim_start().split_once(' ') else {
@@ -444,9 +406,7 @@ fn by_function(out: &Path) -> Outcome<HashMap<String, i64>> {
             continue;
         }
         let name = name.split(" [").next().unwrap_or(name);
-        *costs
-            .entry(name.trim_start_matches("???:").to_owned())
-            .or_default() += cost;
+        *costs.entry(name.trim_start_matches("???:").to_owned()).or_default() += cost;
     }
     Ok(costs)
 }
@@ -460,9 +420,7 @@ fn total(out: &Path) -> Outcome<u64> {
 }
 
 fn free_port() -> Outcome<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn beside_me(name: &str) -> Outcome<PathBuf> {

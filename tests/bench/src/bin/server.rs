@@ -53,10 +53,7 @@ fn auth(_auth: Auth<'_, Account>) -> &'static str {
 
 #[post("/login")]
 async fn login(auth: Auth<'_, Account>) -> Result<&'static str, rocket_identity::Error> {
-    let ada = Account {
-        id: 1,
-        name: "Ada Lovelace".into(),
-    };
+    let ada = Account { id: 1, name: "Ada Lovelace".into() };
     auth.login(ada).await?;
     Ok("ok")
 }
@@ -82,10 +79,7 @@ struct OrderedShield([Header<'static>; 3]);
 #[rocket::async_trait]
 impl Fairing for OrderedShield {
     fn info(&self) -> Info {
-        Info {
-            name: "Shield in one order",
-            kind: Kind::Response,
-        }
+        Info { name: "Shield in one order", kind: Kind::Response }
     }
 
     async fn on_response<'r>(&self, _: &'r Request<'_>, response: &mut Response<'r>) {
@@ -106,11 +100,7 @@ fn rocket(port: u16) -> Rocket<Build> {
         log_level: LogLevel::Off,
         cli_colors: false,
         // The connection that asked for the end is the only one, and the driver closes it.
-        shutdown: Shutdown {
-            grace: 1,
-            mercy: 1,
-            ..Shutdown::default()
-        },
+        shutdown: Shutdown { grace: 1, mercy: 1, ..Shutdown::default() },
         ..Config::release_default()
     };
     let shield = OrderedShield([
@@ -118,10 +108,7 @@ fn rocket(port: u16) -> Rocket<Build> {
         (&Frame::default()).into(),
         (&Permission::default()).into(),
     ]);
-    rocket::custom(config)
-        .attach(Shield::new())
-        .attach(shield)
-        .mount("/", routes![stop])
+    rocket::custom(config).attach(Shield::new()).attach(shield).mount("/", routes![stop])
 }
 
 fn without_fairing(port: u16, timed: Vec<Route>) -> Rocket<Build> {
