@@ -34,7 +34,7 @@ impl From<Time> for SystemTime {
 }
 
 /// One clock for a whole fairing: the system's, or one that a test moves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Clock(Option<Arc<AtomicU64>>);
 
 impl Clock {

@@ -2,6 +2,8 @@
 
 pub mod doctor;
 mod keys;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod site;
 mod span;
 
@@ -17,6 +19,8 @@ use self::site::Site;
 #[derive(Clone, Default, PartialEq, Debug, Deserialize)]
 #[serde(default)]
 pub struct Settings {
+    /// `redis` where `[default.databases.identity]` exists, else `memory`.
+    pub store: Option<StoreKind>,
     /// Where a browser that is not logged in is led to, as a path of this site.
     pub login_path: Option<String>,
     /// Other sites, as `https://host[:port]`, whose pages may send unsafe requests.
@@ -54,6 +58,13 @@ pub struct Flags {
     pub same_site: SameSite,
     pub domain: Option<String>,
     pub partitioned: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreKind {
+    Memory,
+    Redis,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -220,7 +231,7 @@ mod tests {
         use figment::providers::{Format, Toml};
         let figment = Figment::from(Toml::string(&committed()).nested());
         let read = Settings::read(&figment, "").unwrap();
-        // These four have no default but what the surroundings say; the file shows a value.
+        // These five have no default but what the surroundings say; the file shows a value.
         let cookie = Flags {
             secure: Some(true),
             prefix: Some(Prefix::Host),
@@ -228,7 +239,8 @@ mod tests {
             ..Flags::default()
         };
         let login_path = Some("/login".into());
-        assert_eq!(read, Settings { login_path, cookie, ..Settings::default() });
+        let store = Some(StoreKind::Memory);
+        assert_eq!(read, Settings { store, login_path, cookie, ..Settings::default() });
         let named = Settings::read(&figment, "admin").unwrap();
         assert_eq!(named.session.idle, Duration::from_secs(300));
         for key in keys::all() {

@@ -76,6 +76,8 @@ mod clock;
 mod config;
 mod error;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod secret;
 mod ticket;
 mod user;

@@ -89,6 +89,12 @@ impl Handle {
     pub(crate) fn random() -> Result<Self, NoEntropy> {
         secret::random_bytes().map(Handle)
     }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        secret::decode(text.as_bytes(), &mut bytes).then_some(Handle(bytes))
+    }
 }
 
 impl fmt::Display for Handle {

@@ -1,6 +1,7 @@
 //! src/web.rs: the floor that knows Rocket: from a request to a user, from an act to a header.
 
 mod auth;
+mod backend;
 mod catchers;
 mod cookie;
 mod core;

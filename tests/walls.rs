@@ -16,6 +16,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("event", 1),
     ("session", 2),
     ("memory", 3),
+    ("redis", 3),
     ("web", 4),
     ("testing", 5),
     ("lib", 6),

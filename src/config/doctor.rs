@@ -34,10 +34,21 @@ pub struct Surroundings {
     pub debug_log: bool,
     /// The fairing runs on a clock that a test moves.
     pub stopped_clock: bool,
+    /// Where sessions are kept; `None` is this process's memory.
+    pub remote: Option<Remote>,
+}
+
+/// A store on the other side of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Remote {
+    /// On this machine: a loopback address or a unix socket.
+    pub local: bool,
+    pub encrypted: bool,
+    pub password: bool,
 }
 
 /// Refusals that `allow = [..]` turns into warnings.
-const OVERRIDABLE: &[&str] = &["RI007"];
+const OVERRIDABLE: &[&str] = &["RI007", "RI018", "RI019"];
 
 impl Finding {
     pub fn refuse(code: &'static str, text: String) -> Self {
@@ -77,6 +88,7 @@ impl Flags {
 pub fn examine(settings: &Settings, around: &Surroundings) -> Vec<Finding> {
     let mut findings = cookies(&settings.cookie, around);
     findings.extend(process(settings, around));
+    findings.extend(around.remote.filter(|_| around.release).into_iter().flat_map(store));
     for finding in &mut findings {
         if settings.allow.iter().any(|code| code == finding.code) {
             finding.severity = Severity::Warn;
@@ -148,7 +160,7 @@ fn cookies(flags: &Flags, around: &Surroundings) -> Vec<Finding> {
 fn process(settings: &Settings, around: &Surroundings) -> Vec<Finding> {
     let mut findings = Vec::new();
     let exposed = !around.address.is_loopback() && !around.tls && !settings.behind_tls_proxy;
-    if around.release {
+    if around.release && around.remote.is_none() {
         let text = "sessions live in this process's memory: they end when it does, and a second \
                     process does not know them";
         findings.push(Finding::warn("RI006", text.into()));
@@ -183,6 +195,24 @@ fn process(settings: &Settings, around: &Surroundings) -> Vec<Finding> {
     findings
 }
 
+/// The way to the store, in release.
+fn store(remote: Remote) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !remote.local && !remote.password {
+        let text = "Redis on another host without a password: whoever reaches it can log in as \
+                    anybody; give it one (redis://user:password@..), or set identity.allow = \
+                    [\"RI018\"] where the network alone keeps others out";
+        findings.push(Finding::refuse("RI018", text.into()));
+    }
+    if !remote.local && !remote.encrypted {
+        let text = "Redis on another host without TLS: its password and your users' data cross the \
+                    network in clear; use rediss:// (feature redis-tls), or set identity.allow = \
+                    [\"RI019\"] where the network itself is encrypted";
+        findings.push(Finding::refuse("RI019", text.into()));
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -196,6 +226,7 @@ mod tests {
             address: Ipv4Addr::LOCALHOST.into(),
             debug_log: false,
             stopped_clock: false,
+            remote: None,
         }
     }
 
@@ -282,6 +313,23 @@ mod tests {
     }
 
     #[test]
+    fn a_redis_on_another_host_needs_a_password_and_tls_in_release() {
+        let remote = Remote { local: false, encrypted: false, password: false };
+        let found = |remote, settings: &Settings| {
+            codes(settings, &Surroundings { remote: Some(remote), ..release() })
+        };
+        let mut settings = Settings::default();
+        assert_eq!(found(remote, &settings), ["RI018!", "RI019!"]);
+        assert_eq!(found(Remote { password: true, ..remote }, &settings), ["RI019!"]);
+        assert!(found(Remote { local: true, ..remote }, &settings).is_empty());
+        assert!(found(Remote { password: true, encrypted: true, ..remote }, &settings).is_empty());
+        let lax = Surroundings { remote: Some(remote), ..debug() };
+        assert!(codes(&settings, &lax).is_empty());
+        settings.allow = vec!["RI018".into(), "RI019".into()];
+        assert_eq!(found(remote, &settings), ["RI018", "RI019"]);
+    }
+
+    #[test]
     fn a_stopped_clock_in_release_is_warned_of() {
         let around = Surroundings { stopped_clock: true, ..release() };
         assert_eq!(codes(&Settings::default(), &around), ["RI006", "RI014"]);
@@ -291,7 +339,7 @@ mod tests {
     fn every_code_has_its_section_in_the_docs_and_no_section_is_left_over() {
         let docs = include_str!("../../docs/launch-checks.md");
         let sections: Vec<_> = docs.lines().filter_map(|line| line.strip_prefix("## RI")).collect();
-        let numbers: Vec<_> = (1..=15).map(|n| format!("{n:03}")).collect();
+        let numbers: Vec<_> = (1..=23).map(|n| format!("{n:03}")).collect();
         assert_eq!(sections, numbers);
     }
 }

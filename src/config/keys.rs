@@ -6,7 +6,7 @@ use figment::value::{Dict, Value};
 use super::doctor::Finding;
 
 const TOP: &[&str] =
-    &["login_path", "origins", "behind_tls_proxy", "allow", "session", "cookie", "memory"];
+    &["store", "login_path", "origins", "behind_tls_proxy", "allow", "session", "cookie", "memory"];
 const TABLES: &[(&str, &[&str])] = &[
     ("session", &["idle", "absolute", "remember", "max_per_user"]),
     ("cookie", &["secure", "prefix", "same_site", "domain", "partitioned"]),

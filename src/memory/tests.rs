@@ -12,7 +12,7 @@ use crate::user::UserId;
 
 async fn bench() -> Bench {
     let clock = clock();
-    Bench { store: Arc::new(Memory::new(1_000, clock.clone())), clock }
+    Bench { store: Arc::new(Memory::new(1_000, clock.clone())), clock, keep: None }
 }
 
 acceptance::run_all!(bench);

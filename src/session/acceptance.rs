@@ -19,6 +19,9 @@ use crate::user::UserId;
 pub struct Bench {
     pub store: Arc<dyn Store>,
     pub clock: Clock,
+    /// What must live as long as the store does.
+    #[expect(dead_code, reason = "held until the test is over")]
+    pub keep: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 macro_rules! run_all {
@@ -358,6 +361,7 @@ pub async fn every_write_bears_a_repeat(bench: Bench) {
         own_revocation: None,
         replaces: Vec::new(),
         max_per_user: 2,
+        idle: SECOND,
     };
     for _ in 0..3 {
         let begun = bench.store.begin(&tag(1), new.clone()).await.unwrap();

@@ -100,6 +100,7 @@ impl Sessions {
             own_revocation: login.own_revocation,
             replaces: own.iter().map(|ticket| ticket.digest()).collect(),
             max_per_user: self.lifetimes.max_per_user,
+            idle: self.lifetimes.idle,
         };
         match self.store.begin(&login.tag, new).await.map_err(Failure::unavailable)? {
             Begun::Kept => {}

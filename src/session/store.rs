@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -66,6 +67,8 @@ pub struct NewSession {
     /// The sessions of this user that the login's request presented.
     pub replaces: Vec<Digest>,
     pub max_per_user: usize,
+    /// By it a store knows which of the user's other sessions are dead.
+    pub idle: Duration,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,10 +84,16 @@ pub enum Begun {
 #[derive(Debug)]
 pub enum StoreError {
     /// It did not answer in time; the act may or may not have happened.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the memory store always answers"))]
+    #[cfg_attr(
+        not(any(test, feature = "redis")),
+        expect(dead_code, reason = "memory always answers")
+    )]
     Unavailable(Box<dyn Error + Send + Sync>),
     /// What lies there cannot be read: it counts as absent.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the memory store keeps no text"))]
+    #[cfg_attr(
+        not(any(test, feature = "redis")),
+        expect(dead_code, reason = "memory keeps no text")
+    )]
     Unreadable(Box<dyn Error + Send + Sync>),
 }
 

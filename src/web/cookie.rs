@@ -167,6 +167,7 @@ mod tests {
             address: Ipv4Addr::LOCALHOST.into(),
             debug_log: false,
             stopped_clock: false,
+            remote: None,
         };
         let mut flags = Flags::default();
         change(&mut flags);

@@ -22,6 +22,8 @@ pub struct Core {
     pub sessions: Sessions,
     pub events: Events,
     pub clock: Clock,
+    /// Where sessions are kept, for the line at liftoff.
+    pub store: &'static str,
 }
 
 /// The managed state by which a guard finds the fairing of its user type.

@@ -11,17 +11,19 @@ use rocket::config::LogLevel;
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::{Build, Config, Data, Orbit, Request, Response, Rocket};
 
+use super::backend::Backend;
 use super::cookie::SessionCookie;
 use super::core::{Core, report};
 use super::headers;
 use super::visit::Visit;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::config::doctor::{self, Finding, Severity, Surroundings};
+use crate::config::doctor::{self, Finding, Remote, Severity, Surroundings};
 use crate::event::{Event, Events, Listener};
-use crate::memory::Memory;
 use crate::secret;
-use crate::session::{Sessions, Store};
+use crate::session::Sessions;
+#[cfg(test)]
+use crate::session::Store;
 use crate::user::User;
 
 /// The fairing that installs a session store for users of type `U`.
@@ -82,17 +84,16 @@ impl<U: User> Identity<U> {
     }
 
     /// Everything that this fairing works with, or why it does not launch.
-    fn prepare(&self, rocket: &Rocket<Build>) -> Result<Core, Vec<Finding>> {
+    async fn prepare(&self, rocket: &Rocket<Build>) -> Result<Core, Vec<Finding>> {
+        let one = |finding| vec![finding];
         let stop = |code, text: String| vec![Finding::refuse(code, text)];
-        self.check_name().map_err(|finding| vec![finding])?;
-        let around = surroundings(rocket).map_err(|error| stop("RI009", error.to_string()))?;
-        let settings =
-            Settings::read(rocket.figment(), &self.name).map_err(|finding| vec![finding])?;
-        let findings = doctor::examine(&settings, &around);
-        if findings.iter().any(|finding| finding.severity == Severity::Refuse) {
-            return Err(findings);
-        }
+        self.check_name().map_err(one)?;
+        let settings = Settings::read(rocket.figment(), &self.name).map_err(one)?;
+        let (backend, findings) = Backend::choose(&settings, rocket.figment()).map_err(one)?;
         report(&findings);
+        let around = surroundings(rocket, backend.remote());
+        let around = around.map_err(|error| stop("RI009", error.to_string()))?;
+        refuse_or_report(doctor::examine(&settings, &around))?;
         if !self.take_name(rocket) || Core::of::<U, _>(rocket).is_some() {
             let text = format!(
                 "Identity::<{}> is attached twice, or another fairing has its name {:?}; attach \
@@ -104,12 +105,16 @@ impl<U: User> Identity<U> {
         }
         let salt = secret::random_bytes().map_err(|error| stop("RI009", error.to_string()))?;
         let clock = clock(rocket);
-        let store = self.store(&settings, &clock);
+        let (store, findings) = backend.open(&settings, &clock).await.map_err(one)?;
+        refuse_or_report(findings)?;
+        #[cfg(test)]
+        let store = self.store.clone().unwrap_or(store);
         Ok(Core {
             name: self.name.clone(),
             cookie: SessionCookie::new(&settings.cookie, &self.name, &around),
             sessions: Sessions::new(store, clock.clone(), settings.session.clone()),
             events: Events::new(self.name.clone(), salt, self.listener.clone()),
+            store: around.remote.map_or("memory", |_| "Redis"),
             settings,
             clock,
         })
@@ -119,14 +124,6 @@ impl<U: User> Identity<U> {
     pub(super) fn on_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
-    }
-
-    fn store(&self, settings: &Settings, clock: &Clock) -> Arc<dyn Store> {
-        #[cfg(test)]
-        if let Some(store) = &self.store {
-            return store.clone();
-        }
-        Arc::new(Memory::new(settings.memory.max_sessions, clock.clone()))
     }
 
     fn check_name(&self) -> Result<(), Finding> {
@@ -162,7 +159,7 @@ impl<U: User> Fairing for Identity<U> {
         if rocket.state::<Names>().is_none() {
             rocket = rocket.manage(Names::default());
         }
-        match self.prepare(&rocket) {
+        match self.prepare(&rocket).await {
             Ok(core) => Ok(core.install::<U>(rocket)),
             Err(findings) => {
                 report(&findings);
@@ -173,12 +170,12 @@ impl<U: User> Fairing for Identity<U> {
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         if let Some(core) = Core::of::<U, _>(rocket) {
-            let Settings { session, memory, .. } = &core.settings;
+            let session = &core.settings.session;
             tracing::info!(
                 target: "rocket_identity",
-                "identity: sessions of {} in memory (at most {}), cookie `{}`, idle {}, absolute {}",
+                "identity: sessions of {} in {}, cookie `{}`, idle {}, absolute {}",
                 type_name::<U>(),
-                memory.max_sessions,
+                core.store,
                 core.cookie.name(),
                 humantime::format_duration(session.idle),
                 humantime::format_duration(session.absolute),
@@ -204,7 +201,19 @@ impl<U: User> Fairing for Identity<U> {
     }
 }
 
-fn surroundings(rocket: &Rocket<Build>) -> Result<Surroundings, Box<figment::Error>> {
+/// Reports what was found, unless something in it stops the launch.
+fn refuse_or_report(findings: Vec<Finding>) -> Result<(), Vec<Finding>> {
+    if findings.iter().any(|finding| finding.severity == Severity::Refuse) {
+        return Err(findings);
+    }
+    report(&findings);
+    Ok(())
+}
+
+fn surroundings(
+    rocket: &Rocket<Build>,
+    remote: Option<Remote>,
+) -> Result<Surroundings, Box<figment::Error>> {
     let config = Config::try_from(rocket.figment())?;
     Ok(Surroundings {
         // Only the profile named exactly `debug` is lax.
@@ -213,6 +222,7 @@ fn surroundings(rocket: &Rocket<Build>) -> Result<Surroundings, Box<figment::Err
         address: config.address,
         debug_log: config.log_level == LogLevel::Debug,
         stopped_clock: stopped_clock(rocket).is_some(),
+        remote,
     })
 }
 

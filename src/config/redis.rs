@@ -1,0 +1,126 @@
+//! src/config/redis.rs: `[default.databases.identity]`: the keys of rocket_db_pools, and ours.
+
+use std::time::Duration;
+
+use figment::Figment;
+use serde::Deserialize;
+
+use super::doctor::Finding;
+use super::span;
+
+/// Where Redis is and how long it may take.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Database {
+    /// `redis://[user:password@]host[:port][/db]` or `redis+unix:///path`; never printed.
+    pub url: Url,
+    #[serde(default = "one_second", deserialize_with = "span::read")]
+    pub connect_timeout: Duration,
+    #[serde(default = "a_quarter", deserialize_with = "span::read")]
+    pub command_timeout: Duration,
+    /// Connections of the application's own pool; sessions share one.
+    #[serde(default = "sixteen")]
+    pub max_connections: usize,
+    /// Every key of ours starts with it.
+    #[serde(default = "prefix")]
+    pub prefix: String,
+}
+
+/// A URL with a password in it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Url(pub String);
+
+const TABLE: &str = "databases.identity";
+const OURS: &[&str] = &["url", "connect_timeout", "command_timeout", "max_connections", "prefix"];
+/// Keys of rocket_db_pools that have no meaning here.
+const THEIRS: &[&str] = &["min_connections", "idle_timeout", "extensions"];
+
+impl Database {
+    /// The table, where it is there; and a warning for each key in it that nothing reads.
+    pub fn read(figment: &Figment) -> Result<Option<(Self, Vec<Finding>)>, Finding> {
+        let Ok(table) = figment.find_value(TABLE) else { return Ok(None) };
+        let keys = table.as_dict().into_iter().flat_map(|dict| dict.keys());
+        let unknown = keys.filter(|key| !OURS.contains(&&***key) && !THEIRS.contains(&&***key));
+        let warnings = unknown
+            .map(|key| Finding::warn("RI016", format!("`{TABLE}.{key}` is read by nothing")))
+            .collect();
+        let database: Database = figment.focus(TABLE).extract().map_err(|mut error| {
+            error.path.insert(0, TABLE.into());
+            Finding::refuse("RI009", error.to_string())
+        })?;
+        Ok(Some((database, warnings)))
+    }
+}
+
+impl std::fmt::Debug for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Url(..)")
+    }
+}
+
+fn one_second() -> Duration {
+    Duration::from_secs(1)
+}
+
+fn a_quarter() -> Duration {
+    Duration::from_millis(250)
+}
+
+fn sixteen() -> usize {
+    16
+}
+
+fn prefix() -> String {
+    "ri:".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::providers::{Format, Toml};
+
+    use super::*;
+
+    fn read(toml: &str) -> Result<Option<(Database, Vec<Finding>)>, Finding> {
+        Database::read(&Figment::from(Toml::string(toml)))
+    }
+
+    #[test]
+    fn without_the_table_there_is_no_database() {
+        assert!(read("identity.login_path = '/login'").unwrap().is_none());
+    }
+
+    #[test]
+    fn the_committed_file_shows_every_key_with_its_default() {
+        let text = include_str!("../../Rocket.toml").lines();
+        let table = text.skip_while(|line| !line.ends_with("[default.databases.identity]"));
+        let lines = table.skip(1).take_while(|line| !line.starts_with('['));
+        let keys: Vec<_> = lines.filter_map(|line| line.strip_prefix("# ")).collect();
+        let toml = format!("[databases.identity]\n{}", keys.join("\n"));
+        let (shown, warnings) = read(&toml).unwrap().unwrap();
+        let url = "[databases.identity]\nurl = 'redis://127.0.0.1:6379'";
+        assert_eq!(shown, read(url).unwrap().unwrap().0);
+        assert!(warnings.is_empty());
+        assert!(OURS.iter().all(|key| toml.contains(&format!("{key} = "))));
+    }
+
+    #[test]
+    fn the_keys_of_rocket_db_pools_are_accepted_and_unknown_ones_warned_of() {
+        let toml = "[databases.identity]\nurl = 'x'\nmin_connections = 1\nmax_connections = 9\n\
+                    connect_timeout = 3\nidle_timeout = 60\nextensions = []\ntimeout = 1";
+        let (database, warnings) = read(toml).unwrap().unwrap();
+        assert_eq!(database.connect_timeout, Duration::from_secs(3));
+        assert_eq!(database.max_connections, 9);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].text.contains("`databases.identity.timeout`"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_missing_url_and_a_wrong_span_are_refused_and_the_url_is_never_printed() {
+        assert!(read("[databases.identity]").unwrap_err().text.contains("url"));
+        let wrong = read("[databases.identity]\nurl = 'x'\ncommand_timeout = 'soon'");
+        assert!(wrong.unwrap_err().text.contains("command_timeout"));
+        let (database, _) =
+            read("[databases.identity]\nurl = 'redis://:secret@h'").unwrap().unwrap();
+        assert!(!format!("{database:?}").contains("secret"));
+    }
+}

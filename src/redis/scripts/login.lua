@@ -1,0 +1,86 @@
+#!lua
+-- Begins a session of one user, ends those that it replaces, and evicts the oldest over the bound.
+--
+-- KEYS[1]  the user's HASH
+-- ARGV     1 id (32 bytes)   2 record (JSON)   3 user (JSON)   4 as of / since (ms)
+--          5 own revocation (ms, or empty)   6 most sessions   7 now (ms)   8 idle (ms)
+--          9.. ids that the login replaces
+-- Reply    'kept' or 'revoked'
+--
+-- All or nothing: a revocation later than `since` less a second of skew refuses, unless it is this
+-- request's own. `u` moves forward only. A repeat leaves one session. The key ends with its latest
+-- session, and no earlier than ten minutes after a revocation.
+local key, id = KEYS[1], ARGV[1]
+local since, now, idle = tonumber(ARGV[4]), tonumber(ARGV[7]), tonumber(ARGV[8])
+
+local revoked = redis.pcall('HGET', key, 'r')
+if type(revoked) == 'table' and revoked.err then
+    -- A key of another type: nothing of ours, and nobody could ever log in past it.
+    redis.call('UNLINK', key)
+    revoked = false
+end
+if revoked and revoked ~= ARGV[5] and tonumber(revoked) > since - 1000 then
+    return 'revoked'
+end
+
+local replaced = { [id] = true }
+for n = 9, #ARGV do
+    replaced[ARGV[n]] = true
+end
+
+-- Each session with its end; what cannot be read is dropped like what is dead.
+local stored = redis.call('HGETALL', key)
+local seen, records, user = {}, {}, nil
+for n = 1, #stored, 2 do
+    local field, value = stored[n], stored[n + 1]
+    local kind, name = string.sub(field, 1, 2), string.sub(field, 3)
+    if kind == 's:' then
+        records[name] = value
+    elseif kind == 't:' then
+        seen[name] = tonumber(value)
+    elseif field == 'u' then
+        user = value
+    end
+end
+local function expiry(record, last)
+    if record.m then
+        return record.e
+    end
+    return math.min(record.e, last + idle)
+end
+local function drop(name)
+    redis.call('HDEL', key, 's:' .. name, 't:' .. name)
+end
+local living, latest = {}, 0
+for name, text in pairs(records) do
+    local read, record = pcall(cjson.decode, text)
+    local whole = read and type(record) == 'table' and tonumber(record.c) and tonumber(record.e)
+    local ends = whole and expiry(record, seen[name] or record.c) or 0
+    if replaced[name] or ends <= now then
+        drop(name)
+    else
+        table.insert(living, { name = name, created = record.c, ends = ends })
+    end
+end
+table.sort(living, function(a, b)
+    return a.created < b.created
+end)
+while #living >= tonumber(ARGV[6]) do
+    drop(table.remove(living, 1).name)
+end
+for _, session in ipairs(living) do
+    latest = math.max(latest, session.ends)
+end
+
+local known = user and select(2, pcall(cjson.decode, user))
+if type(known) ~= 'table' or not tonumber(known.a) or known.a <= since then
+    redis.call('HSET', key, 'u', ARGV[3])
+end
+redis.call('HSET', key, 's:' .. id, ARGV[2])
+local record = cjson.decode(ARGV[2])
+latest = math.max(latest, expiry(record, record.c))
+if revoked then
+    latest = math.max(latest, tonumber(revoked) + 600000)
+end
+redis.call('PEXPIREAT', key, string.format('%.0f', latest))
+return 'kept'

@@ -1,0 +1,94 @@
+//! src/redis/tests.rs: the acceptance suite against a real server.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_redis::redis::Client;
+
+use super::*;
+use crate::clock::Clock;
+use crate::config::redis::{Database, Url};
+use crate::session::acceptance::{self, Bench};
+
+/// A server of this test's own, on a free loopback port; it ends when the test drops it.
+pub struct Server {
+    child: Child,
+    pub port: u16,
+}
+
+impl Server {
+    pub fn start() -> Arc<Self> {
+        // The port may be taken between the look and the start: then the next one is tried.
+        for _ in 0..20 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut child = Command::new("redis-server")
+                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+                .args(["--appendonly", "no", "--maxmemory-policy", "noeviction"])
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("redis-server is installed (./scripts/test does it)");
+            for _ in 0..500 {
+                let client = Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
+                if client.get_connection_with_timeout(Duration::from_millis(100)).is_ok() {
+                    return Arc::new(Server { child, port });
+                }
+                if child.try_wait().unwrap().is_some() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        panic!("no redis-server would start");
+    }
+
+    pub fn database(&self) -> Database {
+        Database {
+            url: Url(format!("redis://127.0.0.1:{}", self.port)),
+            connect_timeout: Duration::from_secs(1),
+            command_timeout: Duration::from_secs(1),
+            max_connections: 4,
+            prefix: "ri:".into(),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn bench() -> Bench {
+    let server = Server::start();
+    let (link, findings) = Link::open(server.database()).await.unwrap();
+    assert!(findings.is_empty(), "{findings:?}");
+    let clock = Clock::stopped_at(Clock::system().now());
+    Bench { store: Arc::new(link), clock, keep: Some(server) }
+}
+
+#[test]
+fn a_password_tls_and_the_host_are_read_from_the_url() {
+    let of = |url: &str| {
+        let url = Url(url.into());
+        let timeout = Duration::from_secs(1);
+        let prefix = "ri:".into();
+        let (connect_timeout, command_timeout) = (timeout, timeout);
+        let database =
+            Database { url, connect_timeout, command_timeout, max_connections: 1, prefix };
+        let remote = Link::remote(&database).unwrap();
+        (remote.local, remote.encrypted, remote.password)
+    };
+    assert_eq!(of("redis://127.0.0.1:6379"), (true, false, false));
+    assert_eq!(of("redis://localhost/2"), (true, false, false));
+    assert_eq!(of("redis://[::1]:6379"), (true, false, false));
+    assert_eq!(of("redis://:word@redis.internal"), (false, false, true));
+    assert_eq!(of("redis://user:word@10.0.0.7:6379"), (false, false, true));
+    assert_eq!(of("redis+unix:///run/redis.sock"), (true, false, false));
+}
+
+acceptance::run_all!(bench);

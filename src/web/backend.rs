@@ -1,0 +1,89 @@
+//! src/web/backend.rs: which store a fairing's sessions are kept in, chosen from its settings.
+
+use std::sync::Arc;
+
+use figment::Figment;
+
+use crate::clock::Clock;
+use crate::config::doctor::{Finding, Remote};
+#[cfg(feature = "redis")]
+use crate::config::redis::Database;
+use crate::config::{Settings, StoreKind};
+use crate::memory::Memory;
+#[cfg(feature = "redis")]
+use crate::redis::Link;
+use crate::session::Store;
+
+/// A store that is chosen and not yet opened.
+pub enum Backend {
+    Memory,
+    #[cfg(feature = "redis")]
+    Redis(Database, Remote),
+}
+
+impl Backend {
+    /// `redis` where its table exists, else `memory`, unless `identity.store` says which.
+    #[cfg(feature = "redis")]
+    pub fn choose(settings: &Settings, figment: &Figment) -> Result<(Self, Vec<Finding>), Finding> {
+        if settings.store == Some(StoreKind::Memory) {
+            return Ok((Backend::Memory, Vec::new()));
+        }
+        match (Database::read(figment)?, settings.store) {
+            (Some((database, warnings)), _) => {
+                let remote = Link::remote(&database).map_err(|error| {
+                    let text = format!("databases.identity.url is no Redis URL: {error}");
+                    Finding::refuse("RI009", text)
+                })?;
+                Ok((Backend::Redis(database, remote), warnings))
+            }
+            (None, Some(StoreKind::Redis)) => {
+                Err(missing("there is no table [default.databases.identity] with a url"))
+            }
+            (None, _) => Ok((Backend::Memory, Vec::new())),
+        }
+    }
+
+    #[cfg(not(feature = "redis"))]
+    pub fn choose(settings: &Settings, _: &Figment) -> Result<(Self, Vec<Finding>), Finding> {
+        match settings.store {
+            Some(StoreKind::Redis) => {
+                Err(missing("the crate was built without its feature `redis`"))
+            }
+            _ => Ok((Backend::Memory, Vec::new())),
+        }
+    }
+
+    pub fn remote(&self) -> Option<Remote> {
+        match self {
+            Backend::Memory => None,
+            #[cfg(feature = "redis")]
+            Backend::Redis(_, remote) => Some(*remote),
+        }
+    }
+
+    /// Opens it. A Redis that is away is a warning; one that lacks a right is a refusal.
+    pub async fn open(
+        self,
+        settings: &Settings,
+        clock: &Clock,
+    ) -> Result<(Arc<dyn Store>, Vec<Finding>), Finding> {
+        match self {
+            Backend::Memory => {
+                let memory = Memory::new(settings.memory.max_sessions, clock.clone());
+                Ok((Arc::new(memory), Vec::new()))
+            }
+            #[cfg(feature = "redis")]
+            Backend::Redis(database, _) => {
+                let opened = Link::open(database).await;
+                let (link, findings) = opened.map_err(|error| {
+                    Finding::refuse("RI009", format!("databases.identity: {error}"))
+                })?;
+                Ok((Arc::new(link), findings))
+            }
+        }
+    }
+}
+
+fn missing(what: &str) -> Finding {
+    Finding::refuse("RI017", format!("identity.store = \"redis\", but {what}"))
+}

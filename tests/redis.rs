@@ -1,0 +1,360 @@
+//! tests/redis.rs: sessions on a real Redis: what is sent, what is kept, and what happens when it is
+//! killed, paused, cut, filled, flushed or turned into a replica. Rows are those of the project's
+//! security checklist.
+#![cfg(all(feature = "testing", feature = "redis"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "faults take real time")]
+
+mod support;
+#[path = "support/redis.rs"]
+mod support_redis;
+
+use std::time::{Duration, Instant};
+
+use deadpool_redis::redis::cmd;
+use rocket::{get, post, routes};
+use rocket_identity::{Auth, Error, Identity, MaybeUser, SessionUser, User, UserId, catchers};
+use serde::{Deserialize, Serialize};
+use support::{Answer, Server, figment};
+use support_redis::{Proxy, Redis};
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Account {
+    id: u64,
+}
+
+impl User for Account {
+    fn id(&self) -> UserId {
+        self.id.into()
+    }
+}
+
+#[get("/me")]
+fn me(user: SessionUser<Account>) -> String {
+    user.id.to_string()
+}
+
+#[get("/maybe")]
+fn maybe(user: MaybeUser<Account>) -> String {
+    user.user().map_or("nobody".into(), |user| user.id.to_string())
+}
+
+#[post("/login/<id>")]
+async fn login(auth: Auth<'_, Account>, id: u64) -> Result<(), Error> {
+    auth.login(Account { id }).await.map(drop)
+}
+
+#[post("/logout")]
+async fn logout(auth: Auth<'_, Account>) -> Result<(), Error> {
+    auth.logout().await
+}
+
+#[post("/logout-everywhere")]
+async fn logout_everywhere(auth: Auth<'_, Account>) -> Result<(), Error> {
+    auth.logout_everywhere().await
+}
+
+/// A process of the application; several may share one Redis.
+async fn process(url: &str) -> Server {
+    let routes = routes![me, maybe, login, logout, logout_everywhere];
+    let figment = figment("release").merge(("databases.identity.url", url));
+    let rocket = rocket::custom(figment)
+        .attach(Identity::<Account>::sessions())
+        .register("/", catchers())
+        .mount("/", routes);
+    Server::start(rocket).await
+}
+
+async fn log_in(server: &Server, id: u64) -> String {
+    let answer = server.send(&format!("POST /login/{id}")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.cookie().to_owned()
+}
+
+async fn get(server: &Server, path: &str, cookie: &str) -> Answer {
+    server.send(&format!("GET {path}\nCookie: {cookie}")).await
+}
+
+async fn post(server: &Server, path: &str, cookie: &str) -> Answer {
+    server.send(&format!("POST {path}\nCookie: {cookie}")).await
+}
+
+/// Asks until the answer has this status; how long that took.
+async fn until(server: &Server, path: &str, cookie: &str, status: u16) -> Duration {
+    let start = Instant::now();
+    loop {
+        let answer = get(server, path, cookie).await;
+        if answer.status == status {
+            return start.elapsed();
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "still {answer:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// An outage as the design has it: no hang, no wrong user, no cookie lost.
+async fn assert_away(server: &Server, cookie: &str) {
+    for path in ["/me", "/maybe"] {
+        let start = Instant::now();
+        let answer = get(server, path, cookie).await;
+        assert!(start.elapsed() < Duration::from_secs(2), "{path} took {:?}", start.elapsed());
+        assert_eq!((answer.status, &*answer.code()), (503, "store_unavailable"), "{path}");
+        assert!(answer.sets_no_cookie() && !answer.all("retry-after").is_empty());
+    }
+    for path in ["/login/1", "/logout", "/logout-everywhere"] {
+        let start = Instant::now();
+        let answer = post(server, path, cookie).await;
+        assert!(start.elapsed() < Duration::from_secs(2), "{path} took {:?}", start.elapsed());
+        assert_eq!((answer.status, &*answer.code()), (503, "store_unavailable"), "{path}");
+        assert!(answer.sets_no_cookie(), "{path}");
+    }
+    assert_eq!(server.send("GET /me").await.status, 401);
+    assert_eq!(server.send("GET /maybe").await.body, "nobody");
+    assert_eq!(get(server, "/maybe", "__Host-session=x").await.body, "nobody");
+}
+
+#[tokio::test]
+async fn two_processes_share_a_login_and_a_logout() {
+    let redis = Redis::start(&[]);
+    let (one, two) = (process(&redis.url()).await, process(&redis.url()).await);
+    let cookie = log_in(&one, 7).await;
+    assert_eq!(get(&two, "/me", &cookie).await.body, "7");
+    assert_eq!(post(&two, "/logout", &cookie).await.status, 200);
+    assert_eq!(get(&one, "/me", &cookie).await.status, 401);
+    let (phone, laptop) = (log_in(&one, 7).await, log_in(&two, 7).await);
+    assert_eq!(post(&one, "/logout-everywhere", &phone).await.status, 200);
+    assert_eq!(get(&two, "/me", &laptop).await.status, 401);
+}
+
+/// Row 2: nothing in Redis is a cookie's value, and nothing there opens a session.
+#[tokio::test]
+async fn no_ticket_is_in_redis_and_its_key_opens_nothing() {
+    let redis = Redis::start(&[]);
+    let server = process(&redis.url()).await;
+    let cookie = log_in(&server, 1).await;
+    let (secret, tag) = cookie.strip_prefix("__Host-session=").unwrap().split_once('.').unwrap();
+    let key = format!("ri:{{{tag}}}");
+    assert!(redis.keys().contains(&key));
+    let fields: Vec<Vec<u8>> = redis.ask(cmd("HGETALL").arg(&key));
+    assert!(fields.len() >= 4);
+    for bytes in &fields {
+        assert!(!String::from_utf8_lossy(bytes).contains(secret));
+    }
+    for forged in [key, format!("{}.{tag}", "A".repeat(43))] {
+        assert_eq!(get(&server, "/me", &format!("__Host-session={forged}")).await.status, 401);
+    }
+    let left: i64 = redis.ask(cmd("PTTL").arg(format!("ri:{{{tag}}}")));
+    assert!((1_790_000..=1_800_000).contains(&left), "half an hour, not {left} ms");
+}
+
+/// One command for a guarded read, none for a stranger, one round trip for each act.
+#[tokio::test]
+async fn each_request_sends_the_commands_that_it_must_and_no_more() {
+    let redis = Redis::start(&[]);
+    let proxy = Proxy::before(redis.port).await;
+    let server = process(&proxy.url()).await;
+    proxy.take();
+    for stranger in ["GET /me", "GET /maybe", "POST /logout", "GET /me\nCookie: __Host-session=x"] {
+        server.send(stranger).await;
+        assert_eq!(proxy.take(), [""; 0], "{stranger}");
+    }
+    let cookie = log_in(&server, 1).await;
+    assert_eq!(proxy.take(), ["EVALSHA"]);
+    for path in ["/me", "/maybe"] {
+        get(&server, path, &cookie).await;
+        assert_eq!(proxy.take(), ["HMGET"], "{path}");
+    }
+    server.send(&format!("GET /me\nCookie: {cookie}; {cookie}")).await;
+    assert_eq!(proxy.take(), [""; 0], "two cookies are none");
+    server.send(&format!("POST /logout\nCookie: {cookie}\nOrigin: https://evil.test")).await;
+    assert_eq!(proxy.take(), [""; 0], "another site spends nothing");
+    server.clock.advance(Duration::from_secs(180));
+    get(&server, "/me", &cookie).await;
+    assert_eq!(proxy.take(), ["HMGET", "EVALSHA"], "a touch");
+    get(&server, "/me", &cookie).await;
+    assert_eq!(proxy.take(), ["HMGET"]);
+    let again = post(&server, "/login/1", &cookie).await.cookie().to_owned();
+    assert_eq!(proxy.take(), ["EVALSHA"], "a new login ends the old session in one step");
+    post(&server, "/logout-everywhere", &again).await;
+    assert_eq!(proxy.take(), ["HMGET", "EVALSHA"], "who it is, and the act");
+    let cookie = log_in(&server, 1).await;
+    proxy.take();
+    post(&server, "/logout", &cookie).await;
+    assert_eq!(proxy.take(), ["EVALSHA"]);
+}
+
+#[tokio::test]
+async fn a_flush_of_the_scripts_heals_itself() {
+    let redis = Redis::start(&[]);
+    let server = process(&redis.url()).await;
+    redis.tell("SCRIPT FLUSH");
+    let cookie = log_in(&server, 1).await;
+    redis.tell("SCRIPT FLUSH");
+    assert_eq!(post(&server, "/logout", &cookie).await.status, 200);
+    assert_eq!(get(&server, "/me", &cookie).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_killed_redis_with_its_data_comes_back_with_every_session() {
+    let redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let server = process(&redis.url()).await;
+    let (kept, ended) = (log_in(&server, 1).await, log_in(&server, 1).await);
+    assert_eq!(post(&server, "/logout", &ended).await.status, 200);
+    redis.kill();
+    assert_away(&server, &kept).await;
+    redis.start_again();
+    until(&server, "/me", &kept, 200).await;
+    assert_eq!(get(&server, "/me", &ended).await.status, 401, "a logout was undone");
+    log_in(&server, 2).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_restarts_empty_logs_everybody_out_and_serves_on() {
+    let redis = Redis::start(&[]);
+    let server = process(&redis.url()).await;
+    let cookie = log_in(&server, 1).await;
+    redis.kill();
+    assert_away(&server, &cookie).await;
+    redis.start_again();
+    until(&server, "/me", &cookie, 401).await;
+    let cookie = log_in(&server, 1).await;
+    assert_eq!(get(&server, "/me", &cookie).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_application_launches_while_redis_is_down() {
+    let redis = Redis::start(&[]);
+    redis.kill();
+    let server = process(&redis.url()).await;
+    let forged = format!("__Host-session={}.{}", "A".repeat(43), "A".repeat(22));
+    assert_away(&server, &forged).await;
+    redis.start_again();
+    until(&server, "/me", &forged, 401).await;
+    log_in(&server, 1).await;
+}
+
+/// Paused longer than the time-out, with a thousand requests in flight: each is answered in time, and
+/// nothing piles up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_redis_answers_a_thousand_requests_in_time() {
+    let redis = Redis::start(&[]);
+    let server = std::sync::Arc::new(process(&redis.url()).await);
+    let cookie = log_in(&server, 1).await;
+    redis.pause();
+    let start = Instant::now();
+    let requests = (0..1_000).map(|_| {
+        let (server, cookie) = (server.clone(), cookie.clone());
+        tokio::spawn(async move {
+            let answer = get(&server, "/me", &cookie).await;
+            assert_eq!((answer.status, &*answer.code()), (503, "store_unavailable"));
+        })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        request.await.unwrap();
+    }
+    assert!(start.elapsed() < Duration::from_secs(2), "all took {:?}", start.elapsed());
+    // Now the connection is given up: nobody waits any longer.
+    let start = Instant::now();
+    assert_eq!(get(&server, "/me", &cookie).await.status, 503);
+    assert!(start.elapsed() < Duration::from_millis(200), "took {:?}", start.elapsed());
+    redis.resume();
+    until(&server, "/me", &cookie, 200).await;
+}
+
+#[tokio::test]
+async fn a_connection_cut_in_the_middle_of_a_reply_is_replaced() {
+    let redis = Redis::start(&[]);
+    let proxy = Proxy::before(redis.port).await;
+    let server = process(&proxy.url()).await;
+    let cookie = log_in(&server, 1).await;
+    proxy.cut_next_reply();
+    assert_eq!(get(&server, "/me", &cookie).await.status, 503);
+    until(&server, "/me", &cookie, 200).await;
+    // A login whose answer was lost may have happened; the next one is a session of its own.
+    proxy.cut_next_reply();
+    assert_eq!(post(&server, "/login/2", "").await.status, 503);
+    until(&server, "/me", &cookie, 200).await;
+    let second = log_in(&server, 2).await;
+    assert_eq!(get(&server, "/me", &second).await.body, "2");
+}
+
+#[tokio::test]
+async fn packets_that_vanish_are_a_time_out_and_then_no_connection() {
+    let redis = Redis::start(&[]);
+    let proxy = Proxy::before(redis.port).await;
+    let server = process(&proxy.url()).await;
+    let cookie = log_in(&server, 1).await;
+    proxy.swallow(true);
+    assert_away(&server, &cookie).await;
+    proxy.swallow(false);
+    until(&server, "/me", &cookie, 200).await;
+}
+
+#[tokio::test]
+async fn a_client_kill_costs_one_request_at_most() {
+    let redis = Redis::start(&[]);
+    let server = process(&redis.url()).await;
+    let cookie = log_in(&server, 1).await;
+    redis.tell("CLIENT KILL TYPE normal SKIPME yes");
+    assert!(until(&server, "/me", &cookie, 200).await < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_master_that_becomes_a_replica_is_away_until_it_is_a_master_again() {
+    let (master, redis) = (Redis::start(&[]), Redis::start(&[]));
+    let server = process(&redis.url()).await;
+    let cookie = log_in(&server, 1).await;
+    redis.tell(&format!("REPLICAOF 127.0.0.1 {}", master.port));
+    // The first write finds it out, and from then on nobody reads from a replica.
+    assert_eq!(post(&server, "/login/2", "").await.status, 503);
+    assert_away(&server, &cookie).await;
+    redis.tell("REPLICAOF NO ONE");
+    let recovered = async {
+        loop {
+            if server.send("POST /login/2").await.status == 200 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), recovered).await.expect("logins again");
+}
+
+#[tokio::test]
+async fn a_full_redis_refuses_logins_and_still_logs_out() {
+    let redis = Redis::start(&["--maxmemory-policy", "noeviction"]);
+    let server = process(&redis.url()).await;
+    let cookie = log_in(&server, 1).await;
+    redis.tell("CONFIG SET maxmemory 1");
+    let refused = post(&server, "/login/2", "").await;
+    assert_eq!((refused.status, &*refused.code()), (503, "store_unavailable"));
+    // A touch that is refused does not cost the request.
+    server.clock.advance(Duration::from_secs(200));
+    assert_eq!(get(&server, "/me", &cookie).await.status, 200);
+    assert_eq!(post(&server, "/logout", &cookie).await.status, 200);
+    redis.tell("CONFIG SET maxmemory 0");
+    assert_eq!(get(&server, "/me", &cookie).await.status, 401);
+    log_in(&server, 2).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_nobody_and_the_next_login_mends_it() {
+    let redis = Redis::start(&[]);
+    let server = process(&redis.url()).await;
+    let cookie = log_in(&server, 1).await;
+    let key = redis.keys().into_iter().find(|key| !key.contains("probe")).unwrap();
+    let fields: Vec<Vec<u8>> = redis.ask(cmd("HKEYS").arg(&key));
+    let record = fields.iter().find(|field| field.starts_with(b"s:")).unwrap();
+    let _: i64 = redis.ask(cmd("HSET").arg(&key).arg(record).arg("{\"not\":\"a record\"}"));
+    assert_eq!(get(&server, "/me", &cookie).await.status, 401);
+    assert_eq!(get(&server, "/maybe", &cookie).await.body, "nobody");
+    let cookie = log_in(&server, 1).await;
+    assert_eq!(get(&server, "/me", &cookie).await.status, 200);
+    // A key of another type at the user's name.
+    redis.tell(&format!("DEL {key}"));
+    redis.tell(&format!("SET {key} x"));
+    assert_eq!(get(&server, "/me", &cookie).await.status, 401);
+    assert_eq!(get(&server, "/maybe", &cookie).await.body, "nobody");
+    let cookie = log_in(&server, 1).await;
+    assert_eq!(get(&server, "/me", &cookie).await.status, 200);
+}
