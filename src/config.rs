@@ -1,7 +1,7 @@
 //! src/config.rs: the keys of `[default.identity]`, their defaults, and how they are read.
 
 pub mod doctor;
-mod keys;
+pub mod keys;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod site;
@@ -51,7 +51,7 @@ pub struct Lifetimes {
 #[derive(Clone, Default, PartialEq, Debug, Deserialize)]
 #[serde(default)]
 pub struct Flags {
-    /// True unless the profile is `debug` and Rocket itself speaks no TLS.
+    /// True unless the profile is `debug` and browsers speak no TLS with Rocket or a proxy.
     pub secure: Option<bool>,
     /// `__Host-` where `secure` holds, else none.
     pub prefix: Option<Prefix>,

@@ -17,6 +17,7 @@ pub enum Reason {
     InvalidUserId,
     UserNotStorable,
     StoreUnavailable,
+    NotReplicated,
     StoreFull,
     NoEntropy,
     FairingMissing,
@@ -57,6 +58,11 @@ impl Reason {
             Reason::StoreUnavailable => {
                 ("store_unavailable", 503, "The session store does not answer. Try again.")
             }
+            Reason::NotReplicated => (
+                "not_replicated",
+                503,
+                "This was done, but is not yet safe against a failure. Try again.",
+            ),
             Reason::StoreFull => ("store_full", 503, "No more sessions can be kept just now."),
             Reason::NoEntropy => ("no_entropy", 503, "The system gave no random bytes."),
             Reason::FairingMissing => {
@@ -111,8 +117,8 @@ impl Denied {
 
     /// A stable code in `snake_case`: `unauthenticated` (no credential), `session_invalid` (one
     /// that is unknown, expired or malformed), `cross_origin`, `store_unavailable`,
-    /// `fairing_missing`, and for an [`Error`] also `revoked_meanwhile`, `store_full`,
-    /// `invalid_user_id`, `user_not_storable`, `no_entropy`.
+    /// `fairing_missing`, and for an [`Error`] also `revoked_meanwhile`, `not_replicated`,
+    /// `store_full`, `invalid_user_id`, `user_not_storable`, `no_entropy`.
     pub fn code(&self) -> &'static str {
         self.reason.code()
     }

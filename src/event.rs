@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use crate::secret::{self, Digest};
@@ -23,6 +24,7 @@ pub struct Event {
     user: Option<UserId>,
     address: Option<IpAddr>,
     tag: Option<Tag>,
+    user_hash: Option<String>,
     cause: Option<String>,
 }
 
@@ -44,7 +46,16 @@ impl Event {
 
     pub(crate) fn new(name: &'static str) -> Self {
         let fairing = Arc::from("");
-        Event { name, fairing, reason: None, user: None, address: None, tag: None, cause: None }
+        Event {
+            name,
+            fairing,
+            reason: None,
+            user: None,
+            address: None,
+            tag: None,
+            user_hash: None,
+            cause: None,
+        }
     }
 
     pub(crate) fn reason(mut self, reason: &'static str) -> Self {
@@ -92,6 +103,17 @@ impl Event {
         self.user.as_ref()
     }
 
+    /// The user concerned as in the log's record: a hash, salted anew at each launch, by which the
+    /// events of one user can be told to belong together even where the id is not known.
+    pub fn user_hash(&self) -> Option<&str> {
+        self.user_hash.as_deref()
+    }
+
+    /// What a failure came from, without secrets.
+    pub fn cause_text(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
     /// The peer's address: that of the proxy where one stands in front.
     pub fn peer(&self) -> Option<IpAddr> {
         self.address
@@ -114,14 +136,14 @@ impl Events {
 
     pub fn emit(&self, mut event: Event) {
         event.fairing = self.fairing.clone();
-        let user = event.tag.map(|tag| self.correlation(&tag)).unwrap_or_default();
+        event.user_hash = event.tag.map(|tag| self.correlation(&tag));
         macro_rules! record {
             ($level:ident) => {
                 tracing::$level!(
                     target: "rocket_identity",
                     fairing = ?event.fairing,
                     reason = event.reason,
-                    user,
+                    user = event.user_hash,
                     address = event.address.map(tracing::field::display),
                     cause = event.cause.as_ref().map(tracing::field::debug),
                     "{}",
@@ -135,7 +157,8 @@ impl Events {
             _ => record!(warn),
         }
         if let Some(listener) = &self.listener {
-            listener(&event);
+            // An audit that panics must not undo what has happened.
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| listener(&event)));
         }
     }
 

@@ -76,14 +76,15 @@ mod clock;
 mod config;
 mod error;
 mod memory;
-#[cfg(feature = "redis")]
-mod redis;
 mod secret;
 mod ticket;
 mod user;
 mod web;
 
 pub mod event;
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub mod redis;
 pub mod session;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

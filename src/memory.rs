@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use self::shard::Shard;
 use crate::clock::{Clock, Time};
 use crate::secret::Digest;
-use crate::session::{Begun, Found, NewSession, Store, StoreError};
+use crate::session::{Begun, Found, NewSession, Store, StoreError, StoredUser};
 use crate::ticket::Tag;
 
 /// So many that two cores seldom want the same lock.
@@ -38,24 +38,26 @@ impl Memory {
         lock(&self.shards[usize::from(tag.as_bytes()[0]) % SHARDS])
     }
 
-    /// Takes a place for one session, sweeping everything once where none is left.
-    fn reserve(&self, now: Time) -> bool {
-        let take = || {
-            self.sessions.fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
-                (taken < self.max_sessions).then_some(taken + 1)
-            })
-        };
-        take().is_ok() || {
-            for shard in &self.shards {
-                let swept = lock(shard).sweep(now, usize::MAX);
-                self.release(swept);
-            }
-            take().is_ok()
+    /// Takes a place for one session, where one is left.
+    fn take_place(&self) -> bool {
+        let taken = self.sessions.fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
+            (taken < self.max_sessions).then_some(taken + 1)
+        });
+        taken.is_ok()
+    }
+
+    /// Drops everything that is due, one shard after the other.
+    fn sweep(&self, now: Time) {
+        for shard in &self.shards {
+            let swept = lock(shard).sweep(now, usize::MAX);
+            self.release(swept);
         }
     }
 
     fn release(&self, sessions: usize) {
-        self.sessions.fetch_sub(sessions, Ordering::AcqRel);
+        let _ = self.sessions.fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
+            Some(taken.saturating_sub(sessions))
+        });
     }
 }
 
@@ -72,12 +74,19 @@ impl Store for Memory {
 
     async fn begin(&self, tag: &Tag, new: NewSession) -> Result<Begun, StoreError> {
         let now = self.clock.now();
-        if !self.reserve(now) {
-            return Ok(Begun::Full);
+        let begin = |new| {
+            let (begun, ended) = self.shard(tag).begin(tag, new, now, || self.take_place());
+            self.release(ended);
+            begun
+        };
+        match begin(new.clone()) {
+            // Only now is it worth a look at all the others.
+            Begun::Full => {
+                self.sweep(now);
+                Ok(begin(new))
+            }
+            begun => Ok(begun),
         }
-        let (begun, ended) = self.shard(tag).begin(tag, new, now);
-        self.release(ended + usize::from(begun != Begun::Kept));
-        Ok(begun)
     }
 
     async fn touch(
@@ -89,6 +98,10 @@ impl Store for Memory {
     ) -> Result<(), StoreError> {
         self.shard(tag).touch(tag, id, seen, expires);
         Ok(())
+    }
+
+    async fn update_user(&self, tag: &Tag, user: StoredUser) -> Result<bool, StoreError> {
+        Ok(self.shard(tag).update_user(tag, user))
     }
 
     async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError> {

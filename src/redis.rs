@@ -1,11 +1,19 @@
-//! src/redis.rs: the store for more than one process. One user, one key: a HASH that holds the user, the
-//! sessions and when each was last used, so that a guarded read is one command.
+//! src/redis.rs: the store for more than one process, and its pool for an application's own commands.
+//!
+//! One user, one key: a HASH that holds the user, the sessions and when each was last used, so that a
+//! guarded read is one command. What happens when Redis stops, pauses or fills up is in
+//! `docs/redis.md`.
 
 mod connect;
+mod pool;
 mod probe;
 mod session;
 
-pub use self::connect::Link;
+pub use deadpool_redis;
+
+pub use self::pool::{Connection, Pool, PoolError};
+
+pub(crate) use self::connect::{Link, install_tls_provider};
 
 #[cfg(test)]
 mod tests;

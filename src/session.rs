@@ -6,6 +6,8 @@ mod store;
 
 #[cfg(test)]
 pub(crate) mod acceptance;
+#[cfg(test)]
+pub(crate) mod interleavings;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -51,7 +51,7 @@ pub async fn login<U: User>(
     let request = client.req(Method::Options, NOWHERE);
     let plan = Plan::lay(request.inner(), user);
     let response = request.dispatch().await;
-    plan.outcome(response.cookies().iter().last())
+    plan.outcome(response.cookies())
 }
 
 /// The same for Rocket's blocking client.
@@ -70,6 +70,6 @@ pub mod blocking {
         let request = client.req(Method::Options, NOWHERE);
         let plan = Plan::lay(request.inner(), user);
         let response = request.dispatch();
-        plan.outcome(response.cookies().iter().last())
+        plan.outcome(response.cookies())
     }
 }

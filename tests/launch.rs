@@ -59,7 +59,9 @@ async fn what_is_insecure_does_not_launch_in_release_and_says_its_code_and_fix()
         ("debug", "identity.session.idel = '5m'", false, "did you mean `idle`?"),
         ("debug", "identity.session.idle = 'soon'", false, "identity.session.idle"),
         ("debug", "identity = 7", false, "RI009"),
-        ("debug", "identity_mode = 'jwt'", false, "ROCKET_IDENTITY='{mode=..}'"),
+        ("debug", "identity_provider = 'https://idp.test'", true, ""),
+        ("DEBUG", "identity.cookie.secure = false", false, "RI001"),
+        ("debug", "address = '0.0.0.0'\nidentity.behind_tls_proxy = true", true, ""),
         ("release", "identity.allow = ['RI001']", false, "RI009"),
     ];
     for (profile, settings, expected, text) in cases {

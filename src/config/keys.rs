@@ -1,7 +1,7 @@
 //! src/config/keys.rs: unknown keys are refused, with the nearest known name.
 
-use figment::Figment;
 use figment::value::{Dict, Value};
+use figment::{Figment, Provider};
 
 use super::doctor::Finding;
 
@@ -37,13 +37,12 @@ fn table(figment: &Figment, path: &str, dict: &Dict, outer: bool) -> Result<(), 
     for (key, value) in dict {
         let path = format!("{path}.{key}");
         if outer && key == "named" {
-            for (name, value) in value.as_dict().into_iter().flatten() {
-                if let Some(dict) = value.as_dict() {
-                    table(figment, &format!("{path}.{name}"), dict, false)?;
-                }
+            for (name, value) in dict_of(&path, value)? {
+                let path = format!("{path}.{name}");
+                table(figment, &path, dict_of(&path, value)?, false)?;
             }
         } else if let Some((_, known)) = TABLES.iter().find(|(name, _)| name == key) {
-            for (inner, value) in value.as_dict().into_iter().flatten() {
+            for (inner, value) in dict_of(&path, value)? {
                 if !known.contains(&&**inner) {
                     return Err(unknown(figment, &format!("{path}.{inner}"), inner, known, value));
                 }
@@ -55,25 +54,49 @@ fn table(figment: &Figment, path: &str, dict: &Dict, outer: bool) -> Result<(), 
     Ok(())
 }
 
+fn dict_of<'a>(path: &str, value: &'a Value) -> Result<&'a Dict, Finding> {
+    value.as_dict().ok_or_else(|| Finding::refuse("RI009", format!("`{path}` must be a table")))
+}
+
+/// The named tables that no fairing reads, each with the nearest name that one has.
+pub fn unread_names(figment: &Figment, names: &[&str]) -> Vec<Finding> {
+    let named = figment.find_value("identity.named").ok().and_then(Value::into_dict);
+    let tables = named.into_iter().flat_map(|dict| dict.into_keys());
+    let unread = tables.filter(|table| !names.contains(&&**table));
+    let text = |table: String| {
+        let hint = nearest(&table, names).unwrap_or_default();
+        format!("no fairing is named {table:?}: [identity.named.{table}] is read by nothing{hint}")
+    };
+    unread.map(|table| Finding::warn("RI024", text(table))).collect()
+}
+
+fn nearest(key: &str, known: &[&str]) -> Option<String> {
+    let likeness = |name: &&str| strsim::jaro_winkler(key, name);
+    let best = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    Some(format!("; did you mean `{best}`?"))
+}
+
 fn unknown(figment: &Figment, path: &str, key: &str, known: &[&str], value: &Value) -> Finding {
     let place = figment.get_metadata(value.tag()).map(|metadata| match &metadata.source {
         Some(source) => format!(" in {} {source}", metadata.name),
         None => format!(" in {}", metadata.name),
     });
-    let nearest = known
-        .iter()
-        .max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)));
-    let nearest = nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    let nearest = nearest(key, known).unwrap_or_default();
     let text = format!("unknown key `{path}`{}{nearest}", place.unwrap_or_default());
     Finding::refuse("RI009", text)
 }
 
 /// `ROCKET_IDENTITY_SESSION=..` becomes a key `identity_session` of its own, which nothing reads.
 fn refuse_flat_variables(figment: &Figment) -> Result<(), Finding> {
-    let all: Dict = figment.extract().unwrap_or_default();
-    let Some(key) = all.keys().find(|key| key.starts_with("identity_")) else {
-        return Ok(());
+    // An application's own `identity_provider` in a file is none of our business.
+    let from_environment = |value: &Value| {
+        let metadata = figment.get_metadata(value.tag());
+        metadata.is_some_and(|metadata| metadata.name.contains("environment"))
     };
+    let profiles = figment.data().unwrap_or_default();
+    let mut all = profiles.values().flatten();
+    let flat = all.find(|(key, value)| key.starts_with("identity_") && from_environment(value));
+    let Some((key, _)) = flat else { return Ok(()) };
     let rest = &key["identity_".len()..];
     let text = format!(
         "`{key}` (ROCKET_{}) is read by nothing; write ROCKET_IDENTITY='{{{rest}=..}}'",
@@ -108,10 +131,50 @@ mod tests {
         assert!(finding("identity", json!({ "named": { "admin": { "cookie": {} } } })).is_none());
     }
 
+    /// What `ROCKET_IDENTITY_MODE` becomes, without touching this process's environment.
+    struct Environment;
+
+    impl Provider for Environment {
+        fn metadata(&self) -> figment::Metadata {
+            figment::Metadata::named("`ROCKET_` environment variable(s)")
+        }
+
+        fn data(&self) -> figment::Result<figment::value::Map<figment::Profile, Dict>> {
+            Serialized::default("identity_mode", "jwt").data()
+        }
+    }
+
     #[test]
     fn a_variable_that_figment_flattens_is_refused_with_the_form_to_write() {
-        let found = finding("identity_mode", json!("jwt")).unwrap();
+        let found = check(&Figment::from(Environment)).unwrap_err();
         assert_eq!(found.code, "RI010");
         assert!(found.text.contains("ROCKET_IDENTITY='{mode=..}'"), "{}", found.text);
+    }
+
+    #[test]
+    fn a_key_of_the_applications_own_that_begins_alike_is_none_of_ours() {
+        assert!(finding("identity_provider", json!("https://idp.test")).is_none());
+    }
+
+    #[test]
+    fn what_must_be_a_table_is_one() {
+        for identity in [
+            json!(7),
+            json!({ "named": 7 }),
+            json!({ "named": { "a": 7 } }),
+            json!({ "session": 7 }),
+        ] {
+            assert_eq!(finding("identity", identity).unwrap().code, "RI009");
+        }
+    }
+
+    #[test]
+    fn a_named_table_without_its_fairing_is_told() {
+        let tables = json!({ "named": { "amdin": {}, "admin": {} } });
+        let figment = Figment::from(Serialized::default("identity", tables));
+        let found = unread_names(&figment, &["", "admin"]);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].text.contains("did you mean `admin`?"), "{}", found[0].text);
+        assert!(unread_names(&Figment::new(), &[""]).is_empty());
     }
 }

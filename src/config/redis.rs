@@ -1,5 +1,6 @@
 //! src/config/redis.rs: `[default.databases.identity]`: the keys of rocket_db_pools, and ours.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use figment::Figment;
@@ -17,6 +18,12 @@ pub struct Database {
     pub connect_timeout: Duration,
     #[serde(default = "a_quarter", deserialize_with = "span::read")]
     pub command_timeout: Duration,
+    /// A PEM file with the CA of `rediss://`; the system's CAs without it.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// How many replicas must have a logout before it is acknowledged.
+    #[serde(default)]
+    pub durability: Option<Durability>,
     /// Connections of the application's own pool; sessions share one.
     #[serde(default = "sixteen")]
     pub max_connections: usize,
@@ -25,13 +32,22 @@ pub struct Database {
     pub prefix: String,
 }
 
+/// `WAIT`: a write that too few replicas have in time is an error, not a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Durability {
+    pub wait: u32,
+    #[serde(default = "three_tenths", deserialize_with = "span::read")]
+    pub timeout: Duration,
+}
+
 /// A URL with a password in it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Url(pub String);
 
 const TABLE: &str = "databases.identity";
-const OURS: &[&str] = &["url", "connect_timeout", "command_timeout", "max_connections", "prefix"];
+const OURS: &[&str] =
+    &["url", "connect_timeout", "command_timeout", "ca", "durability", "max_connections", "prefix"];
 /// Keys of rocket_db_pools that have no meaning here.
 const THEIRS: &[&str] = &["min_connections", "idle_timeout", "extensions"];
 
@@ -66,6 +82,10 @@ fn a_quarter() -> Duration {
     Duration::from_millis(250)
 }
 
+fn three_tenths() -> Duration {
+    Duration::from_millis(300)
+}
+
 fn sixteen() -> usize {
     16
 }
@@ -96,7 +116,11 @@ mod tests {
         let lines = table.skip(1).take_while(|line| !line.starts_with('['));
         let keys: Vec<_> = lines.filter_map(|line| line.strip_prefix("# ")).collect();
         let toml = format!("[databases.identity]\n{}", keys.join("\n"));
-        let (shown, warnings) = read(&toml).unwrap().unwrap();
+        let (mut shown, warnings) = read(&toml).unwrap().unwrap();
+        // These two have no default; the file shows a value.
+        assert_eq!(shown.ca.take(), Some("ca.pem".into()));
+        let timeout = Duration::from_millis(300);
+        assert_eq!(shown.durability.take(), Some(Durability { wait: 1, timeout }));
         let url = "[databases.identity]\nurl = 'redis://127.0.0.1:6379'";
         assert_eq!(shown, read(url).unwrap().unwrap().0);
         assert!(warnings.is_empty());

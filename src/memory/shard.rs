@@ -51,8 +51,15 @@ impl Shard {
         Some(Found { record: held.record.clone(), seen: held.seen, user: account.user.clone()? })
     }
 
-    /// The outcome, and how many sessions it ended.
-    pub fn begin(&mut self, tag: &Tag, new: NewSession, now: Time) -> (Begun, usize) {
+    /// The outcome, and how many sessions it ended. It asks for a place where the new session
+    /// takes that of no other.
+    pub fn begin(
+        &mut self,
+        tag: &Tag,
+        new: NewSession,
+        now: Time,
+        place: impl FnOnce() -> bool,
+    ) -> (Begun, usize) {
         let mut ended = self.sweep(now, SWEEP);
         let account = self.users.entry(*tag).or_default();
         let revoked = account.revoked.filter(|_| account.revoked != new.own_revocation);
@@ -63,6 +70,14 @@ impl Shard {
         let replaced = |held: &Held| {
             held.expires <= now || held.id == new.id || new.replaces.contains(&held.id)
         };
+        let gives_way =
+            account.sessions.len() >= new.max_per_user || account.sessions.iter().any(&replaced);
+        if !gives_way && !place() {
+            if account.forgets() {
+                self.users.remove(tag);
+            }
+            return (Begun::Full, ended);
+        }
         for held in account.sessions.extract_if(.., |held| replaced(held)) {
             self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
             ended += 1;
@@ -72,6 +87,8 @@ impl Shard {
             self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
             ended += 1;
         }
+        // The place of the first that ended is the new one's.
+        ended -= usize::from(gives_way);
         if account.user.as_ref().is_none_or(|user| user.as_of <= new.user.as_of) {
             account.user = Some(Arc::new(new.user));
         }
@@ -99,6 +116,15 @@ impl Shard {
         self.due.insert((held.expires, *tag, Due::Session(*id)));
     }
 
+    pub fn update_user(&mut self, tag: &Tag, user: StoredUser) -> bool {
+        let Some(account) = self.users.get_mut(tag) else { return false };
+        let newer = account.user.as_ref().is_some_and(|known| known.as_of <= user.as_of);
+        if newer {
+            account.user = Some(Arc::new(user));
+        }
+        newer
+    }
+
     pub fn end(&mut self, tag: &Tag, id: &Digest) -> bool {
         let Entry::Occupied(mut entry) = self.users.entry(*tag) else {
             return false;
@@ -109,7 +135,7 @@ impl Shard {
         };
         let held = account.sessions.remove(place);
         self.due.remove(&(held.expires, *tag, Due::Session(held.id)));
-        if account.is_empty() {
+        if account.forgets() {
             entry.remove();
         }
         true
@@ -147,12 +173,11 @@ impl Shard {
             let account = entry.get_mut();
             match due {
                 Due::Session(id) => {
-                    account.sessions.retain(|held| held.id != id);
-                    swept += 1;
+                    swept += account.sessions.extract_if(.., |h| h.id == id).count();
                 }
                 Due::Revocation => account.revoked = None,
             }
-            if account.is_empty() {
+            if account.forgets() {
                 entry.remove();
             }
         }
@@ -166,7 +191,11 @@ impl Shard {
 }
 
 impl Account {
-    fn is_empty(&self) -> bool {
+    /// With the last session the user is forgotten; true where nothing at all is left.
+    fn forgets(&mut self) -> bool {
+        if self.sessions.is_empty() {
+            self.user = None;
+        }
         self.sessions.is_empty() && self.revoked.is_none()
     }
 }

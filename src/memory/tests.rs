@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::Lifetimes;
 use crate::session::acceptance::{self, Bench};
+use crate::session::interleavings;
 use crate::session::{Login, Resumed, Sessions, StoredUser};
 use crate::ticket::Ticket;
 use crate::user::UserId;
@@ -44,6 +45,15 @@ fn kept(memory: &Memory) -> (usize, usize, usize) {
     let sizes = memory.shards.iter().map(|shard| lock(shard).sizes());
     let (users, due) = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
     (memory.sessions.load(Ordering::SeqCst), users, due)
+}
+
+#[tokio::test]
+async fn two_hundred_seeded_interleavings_match_a_sequential_model() {
+    for seed in 1..=200 {
+        let bench = bench().await;
+        let other = bench.store.clone();
+        interleavings::play(bench, other, seed * 0x9E37_79B9).await;
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,18 @@
 //! src/redis/connect.rs: the one file that knows how connections are made, shared and replaced.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+#[cfg(feature = "redis-tls")]
+use deadpool_redis::redis::TlsCertificates;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::io::tcp::TcpSettings;
 use deadpool_redis::redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError,
-    RedisResult, ServerErrorKind,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
+    RedisError, RedisResult, ServerErrorKind, cmd,
 };
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -18,7 +21,8 @@ use tokio::time;
 use super::probe::probe;
 use super::session::is_foreign;
 use crate::config::doctor::{Finding, Remote};
-use crate::config::redis::Database;
+use crate::config::redis::{Database, Durability};
+use crate::error::Source;
 use crate::secret;
 use crate::session::StoreError;
 
@@ -28,10 +32,18 @@ const PATIENCE: u32 = 3;
 /// Requests that wait for Redis at once; those beyond it are told at once that it is away.
 const MOST_WAITING: usize = 1024;
 
+/// The way to one Redis.
+pub struct Link {
+    lane: Lane,
+    /// A lane of its own for writes that wait for replicas: `WAIT` holds up all that is behind it.
+    durable: Option<(Lane, Durability)>,
+    prefix: String,
+}
+
 /// One multiplexed connection, shared by all requests and replaced when it is lost.
 ///
 /// Where there is none, a request fails at once: nothing queues while Redis is away.
-pub struct Link {
+struct Lane {
     shared: Arc<Shared>,
     keeper: JoinHandle<()>,
 }
@@ -54,25 +66,19 @@ struct Live {
 
 impl Link {
     /// Opens the link and tries once; where Redis is away the launch goes on and the link keeps
-    /// trying. Only a URL that cannot be meant is an error.
-    pub async fn open(database: Database) -> RedisResult<(Self, Vec<Finding>)> {
-        let info = database.url.0.as_str().into_connection_info()?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let shared = Arc::new(Shared {
-            client: Client::open(info)?,
-            database,
-            live: RwLock::default(),
-            generation: AtomicUsize::new(0),
-            lost: Notify::new(),
-            places: Semaphore::new(MOST_WAITING),
-        });
-        let findings = shared.connect().await.unwrap_or_else(|error| {
-            let text =
-                format!("Redis is away: {error}; requests that need it get 503 until it is there");
-            vec![Finding::warn("RI023", text)]
-        });
-        let keeper = tokio::spawn(keep(shared.clone()));
-        Ok((Link { shared, keeper }, findings))
+    /// trying. Only a URL or a CA that cannot be meant is an error.
+    pub async fn open(database: Database) -> Result<(Self, Vec<Finding>), Source> {
+        let prefix = database.prefix.clone();
+        let durable = match database.durability {
+            Some(durability) => {
+                let mut database = database.clone();
+                database.command_timeout += durability.timeout;
+                Some((Lane::open(database).await?.0, durability))
+            }
+            None => None,
+        };
+        let (lane, findings) = Lane::open(database).await?;
+        Ok((Link { lane, durable, prefix }, findings))
     }
 
     /// What the checks at launch want to know of the way to Redis.
@@ -87,11 +93,58 @@ impl Link {
     }
 
     pub fn prefix(&self) -> &str {
-        &self.shared.database.prefix
+        &self.prefix
     }
 
     /// Runs one command or script, within the command's time.
     pub async fn run<T>(
+        &self,
+        act: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, StoreError> {
+        self.lane.run(act).await
+    }
+
+    /// The same for a write that is acknowledged only when enough replicas have it.
+    pub async fn run_durably<T>(
+        &self,
+        act: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, StoreError> {
+        let Some((lane, Durability { wait, timeout })) = &self.durable else {
+            return self.run(act).await;
+        };
+        let (reply, replicas): (T, u32) = lane
+            .run(async |connection| {
+                let reply = act(connection).await?;
+                let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                let replicas = cmd("WAIT").arg(wait).arg(millis).query_async(connection).await?;
+                Ok((reply, replicas))
+            })
+            .await?;
+        if replicas < *wait { Err(StoreError::NotReplicated) } else { Ok(reply) }
+    }
+}
+
+impl Lane {
+    async fn open(database: Database) -> Result<(Self, Vec<Finding>), Source> {
+        let shared = Arc::new(Shared {
+            client: client(&database)?,
+            database,
+            live: RwLock::default(),
+            generation: AtomicUsize::new(0),
+            lost: Notify::new(),
+            places: Semaphore::new(MOST_WAITING),
+        });
+        let findings = shared.connect().await.unwrap_or_else(|error| {
+            let text =
+                format!("Redis is away: {error}; requests that need it get 503 until it is there");
+            vec![Finding::warn("RI023", text)]
+        });
+        let keeper = tokio::spawn(keep(shared.clone()));
+        Ok((Lane { shared, keeper }, findings))
+    }
+
+    /// Runs one command or script, within the command's time.
+    async fn run<T>(
         &self,
         act: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, StoreError> {
@@ -125,7 +178,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for Lane {
     fn drop(&mut self) {
         self.keeper.abort();
     }
@@ -201,6 +254,35 @@ fn with_jitter(pause: Duration) -> Duration {
 fn is_final(error: &RedisError) -> bool {
     let refused = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown].map(ErrorKind::Server);
     error.is_unrecoverable_error() || refused.contains(&error.kind())
+}
+
+/// The client for a URL, over TCP, TLS or a unix socket.
+pub fn client(database: &Database) -> Result<Client, Source> {
+    let info = database.url.0.as_str().into_connection_info()?;
+    let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+    match &database.ca {
+        None => Ok(Client::open(info)?),
+        Some(path) => with_ca(info, path),
+    }
+}
+
+#[cfg(feature = "redis-tls")]
+fn with_ca(info: ConnectionInfo, path: &Path) -> Result<Client, Source> {
+    let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let certificates = TlsCertificates { client_tls: None, root_cert: Some(pem) };
+    Ok(Client::build_with_tls(info, certificates)?)
+}
+
+#[cfg(not(feature = "redis-tls"))]
+fn with_ca(_: ConnectionInfo, _: &Path) -> Result<Client, Source> {
+    Err("databases.identity.ca needs the feature `redis-tls` of rocket_identity".into())
+}
+
+/// With two rustls providers in one build, redis panics at its first connection unless one of
+/// them is the default; whoever was first may stay.
+pub fn install_tls_provider() {
+    #[cfg(feature = "redis-tls")]
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 fn is_local(host: &str) -> bool {

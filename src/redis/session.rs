@@ -20,6 +20,7 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     touch: Script::new(include_str!("scripts/touch.lua")),
     end: Script::new(include_str!("scripts/end.lua")),
     end_all: Script::new(include_str!("scripts/end_all.lua")),
+    update_user: Script::new(include_str!("scripts/update_user.lua")),
 });
 
 pub struct Scripts {
@@ -27,11 +28,12 @@ pub struct Scripts {
     touch: Script,
     end: Script,
     end_all: Script,
+    update_user: Script,
 }
 
 impl Scripts {
-    pub fn all(&self) -> [&Script; 4] {
-        [&self.login, &self.touch, &self.end, &self.end_all]
+    pub fn all(&self) -> [&Script; 5] {
+        [&self.login, &self.touch, &self.end, &self.end_all, &self.update_user]
     }
 
     /// Login, touch, end and end all.
@@ -125,16 +127,23 @@ impl Store for Link {
         self.run(async |connection| call.invoke_async(connection).await).await
     }
 
+    async fn update_user(&self, tag: &Tag, user: StoredUser) -> Result<bool, StoreError> {
+        let mut call = SCRIPTS.update_user.prepare_invoke();
+        call.key(self.key(tag)).arg(write_user(&user)?).arg(user.as_of.millis());
+        self.run(async |connection| call.invoke_async(connection).await).await
+    }
+
     async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError> {
         let mut call = SCRIPTS.end.prepare_invoke();
         call.key(self.key(tag)).arg(id.as_bytes());
-        self.run(async |connection| call.invoke_async(connection).await).await
+        self.run_durably(async |connection| call.invoke_async(connection).await).await
     }
 
     async fn end_all(&self, tag: &Tag) -> Result<Time, StoreError> {
         let mut call = SCRIPTS.end_all.prepare_invoke();
         call.key(self.key(tag));
-        let moment = self.run(async |connection| call.invoke_async(connection).await).await?;
+        let moment =
+            self.run_durably(async |connection| call.invoke_async(connection).await).await?;
         Ok(Time::from_millis(moment))
     }
 }

@@ -11,6 +11,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::redis::{Database, Url};
 use crate::session::acceptance::{self, Bench};
+use crate::session::interleavings;
 
 /// A server of this test's own, on a free loopback port; it ends when the test drops it.
 pub struct Server {
@@ -50,6 +51,8 @@ impl Server {
             url: Url(format!("redis://127.0.0.1:{}", self.port)),
             connect_timeout: Duration::from_secs(1),
             command_timeout: Duration::from_secs(1),
+            ca: None,
+            durability: None,
             max_connections: 4,
             prefix: "ri:".into(),
         }
@@ -78,8 +81,15 @@ fn a_password_tls_and_the_host_are_read_from_the_url() {
         let timeout = Duration::from_secs(1);
         let prefix = "ri:".into();
         let (connect_timeout, command_timeout) = (timeout, timeout);
-        let database =
-            Database { url, connect_timeout, command_timeout, max_connections: 1, prefix };
+        let database = Database {
+            url,
+            connect_timeout,
+            command_timeout,
+            ca: None,
+            durability: None,
+            max_connections: 1,
+            prefix,
+        };
         let remote = Link::remote(&database).unwrap();
         (remote.local, remote.encrypted, remote.password)
     };
@@ -92,3 +102,16 @@ fn a_password_tls_and_the_host_are_read_from_the_url() {
 }
 
 acceptance::run_all!(bench);
+
+#[tokio::test]
+async fn fifty_seeded_interleavings_of_two_processes_match_a_sequential_model() {
+    let server = Server::start();
+    for seed in 1..=50 {
+        let database = Database { prefix: format!("ri:{seed}:"), ..server.database() };
+        let (one, _) = Link::open(database.clone()).await.unwrap();
+        let (two, _) = Link::open(database).await.unwrap();
+        let clock = Clock::stopped_at(Clock::system().now());
+        let bench = Bench { store: Arc::new(one), clock, keep: Some(server.clone()) };
+        interleavings::play(bench, Arc::new(two), seed * 0x9E37_79B9).await;
+    }
+}

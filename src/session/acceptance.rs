@@ -45,6 +45,7 @@ macro_rules! run_all {
             ending_all_ends_all_and_refuses_the_logins_under_way,
             ending_all_refuses_no_login_that_begins_later_nor_its_own_request,
             the_user_is_kept_once_and_an_older_reading_does_not_undo_a_newer_one,
+            a_rewritten_user_is_everywhere_at_once_and_no_older_reading_undoes_it,
             every_write_bears_a_repeat
         }
     };
@@ -348,6 +349,20 @@ pub async fn the_user_is_kept_once_and_an_older_reading_does_not_undo_a_newer_on
     }
 }
 
+pub async fn a_rewritten_user_is_everywhere_at_once_and_no_older_reading_undoes_it(bench: Bench) {
+    let (service, one, two) = (bench.service(), bench.begin(1).await, bench.begin(1).await);
+    let slow = bench.user("\"slow\"");
+    bench.clock.advance(SECOND);
+    assert!(bench.store.update_user(&tag(1), bench.user("\"demoted\"")).await.unwrap());
+    assert!(!bench.store.update_user(&tag(1), slow).await.unwrap());
+    for ticket in [&one, &two] {
+        assert_eq!(&*live(&service, ticket).await.unwrap().1.json, "\"demoted\"");
+    }
+    assert!(!bench.store.update_user(&tag(2), bench.user("{}")).await.unwrap(), "nobody's");
+    service.end_all(&tag(1)).await.unwrap();
+    assert!(!bench.store.update_user(&tag(1), bench.user("{}")).await.unwrap(), "nobody is left");
+}
+
 /// A timed-out write may still happen, and then be sent again.
 pub async fn every_write_bears_a_repeat(bench: Bench) {
     let (service, ticket) = (bench.service(), bench.begin(1).await);
@@ -400,6 +415,10 @@ impl Store for Spy {
     async fn touch(&self, tag: &Tag, id: &Digest, seen: Time, end: Time) -> Result<(), StoreError> {
         self.touches.fetch_add(1, Ordering::SeqCst);
         self.store.touch(tag, id, seen, end).await
+    }
+
+    async fn update_user(&self, tag: &Tag, user: StoredUser) -> Result<bool, StoreError> {
+        self.store.update_user(tag, user).await
     }
 
     async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError> {

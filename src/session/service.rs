@@ -102,16 +102,16 @@ impl Sessions {
             max_per_user: self.lifetimes.max_per_user,
             idle: self.lifetimes.idle,
         };
-        match self.store.begin(&login.tag, new).await.map_err(Failure::unavailable)? {
+        match self.store.begin(&login.tag, new).await.map_err(failed)? {
             Begun::Kept => {}
             Begun::RevokedMeanwhile => return Err(Reason::RevokedMeanwhile.into()),
             Begun::Full => return Err(Reason::StoreFull.into()),
         }
         for old in foreign {
-            if let Err(cause) = self.store.end(old.tag(), &old.digest()).await {
+            if let Err(failure) = self.end(old).await {
                 // Two logins at once in one browser would be worse than none.
                 let _ = self.store.end(ticket.tag(), &ticket.digest()).await;
-                return Err(Failure::unavailable(cause));
+                return Err(failure);
             }
         }
         Ok((ticket, session))
@@ -119,12 +119,16 @@ impl Sessions {
 
     /// Ends the session of a ticket; false where there was none.
     pub async fn end(&self, ticket: &Ticket) -> Result<bool, Failure> {
-        self.store.end(ticket.tag(), &ticket.digest()).await.map_err(Failure::unavailable)
+        match self.store.end(ticket.tag(), &ticket.digest()).await {
+            // What cannot be read is no session.
+            Err(StoreError::Unreadable(_)) => Ok(false),
+            ended => ended.map_err(failed),
+        }
     }
 
     /// Ends all sessions of a user, and refuses the logins that are under way.
     pub async fn end_all(&self, tag: &Tag) -> Result<Time, Failure> {
-        self.store.end_all(tag).await.map_err(Failure::unavailable)
+        self.store.end_all(tag).await.map_err(failed)
     }
 
     /// `min(created + absolute, seen + idle)`; a remembered session has no idle limit.
@@ -133,5 +137,12 @@ impl Sessions {
             true => record.end,
             false => record.end.min(seen.after(self.lifetimes.idle)),
         }
+    }
+}
+
+fn failed(cause: StoreError) -> Failure {
+    match cause {
+        StoreError::NotReplicated => Reason::NotReplicated.into(),
+        cause => Failure::unavailable(cause),
     }
 }

@@ -35,6 +35,11 @@ pub trait Store: Send + Sync + 'static {
         expires: Time,
     ) -> Result<(), StoreError>;
 
+    /// Rewrites the user, unless the stored one is as of a later moment or no session is left;
+    /// whether it did.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no caller yet: the races of it are tested"))]
+    async fn update_user(&self, tag: &Tag, user: StoredUser) -> Result<bool, StoreError>;
+
     /// Ends one session; false where there was none.
     async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError>;
 
@@ -83,6 +88,9 @@ pub enum Begun {
 /// Why a store did not do what it was asked.
 #[derive(Debug)]
 pub enum StoreError {
+    /// It did what it was asked, and too few replicas have it to promise that it stays.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "memory has no replicas"))]
+    NotReplicated,
     /// It did not answer in time; the act may or may not have happened.
     #[cfg_attr(
         not(any(test, feature = "redis")),
@@ -100,6 +108,7 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StoreError::NotReplicated => f.write_str("too few replicas have the write"),
             StoreError::Unavailable(cause) => write!(f, "the store does not answer: {cause}"),
             StoreError::Unreadable(cause) => write!(f, "a stored entry is unreadable: {cause}"),
         }

@@ -11,7 +11,7 @@ use rocket::{Ignite, Rocket, Sentinel};
 use super::core::{Core, is_missing};
 use super::outcome;
 use super::resolve::resolve;
-use super::visit::{Current, Resolved, Visit};
+use super::visit::{Acts, Current, Resolved, Visit};
 use crate::error::{Denied, Error, Failure, Reason};
 use crate::event::Event;
 use crate::session::{self, Session, StoredUser};
@@ -102,14 +102,20 @@ impl<'r, U: User> Auth<'r, U> {
     pub async fn logout(&self) -> Result<(), Error> {
         let mut acts = self.visit.acts.lock().await;
         let own = acts.ticket.as_ref().map(slice::from_ref);
+        let mut ended = Vec::new();
         for ticket in own.unwrap_or(self.visit.presented.tickets()) {
             if self.core.sessions.end(ticket).await.map_err(|failure| self.failed(failure))? {
-                self.tell(Event::new(Event::LOGOUT).tag(ticket.tag()));
+                ended.push(*ticket.tag());
             }
         }
-        acts.ticket = None;
-        acts.current = Some(None);
-        self.visit.put_cookie(self.core.cookie.clear());
+        self.forget(&mut acts);
+        for tag in ended {
+            let event = Event::new(Event::LOGOUT).tag(&tag);
+            self.tell(match self.visit.known_user() {
+                Some(id) if Tag::of(&self.core.name, &id) == tag => event.user(id),
+                _ => event,
+            });
+        }
         Ok(())
     }
 
@@ -118,20 +124,19 @@ impl<'r, U: User> Auth<'r, U> {
     ///
     /// # Errors
     ///
-    /// 503 where the store does not answer; nothing is cleared then.
+    /// 401 where nobody is logged in, so that no success is reported for nothing; 503 where the
+    /// store does not answer. Nothing is cleared then.
     pub async fn logout_everywhere(&self) -> Result<(), Error> {
-        let current = self.current().await?;
+        let id = match self.current().await? {
+            Ok(current) => current.user.id(),
+            Err(reason) => return Err(self.failed(reason.into())),
+        };
         let mut acts = self.visit.acts.lock().await;
-        if let Some(current) = current {
-            let id = current.user.id();
-            let tag = Tag::of(&self.core.name, &id);
-            let ended = self.core.sessions.end_all(&tag).await;
-            acts.revocation = Some(ended.map_err(|failure| self.failed(failure))?);
-            self.tell(Event::new(Event::LOGOUT_EVERYWHERE).tag(&tag).user(id));
-        }
-        acts.ticket = None;
-        acts.current = Some(None);
-        self.visit.put_cookie(self.core.cookie.clear());
+        let tag = Tag::of(&self.core.name, &id);
+        let ended = self.core.sessions.end_all(&tag).await;
+        acts.revocation = Some(ended.map_err(|failure| self.failed(failure))?);
+        self.forget(&mut acts);
+        self.tell(Event::new(Event::LOGOUT_EVERYWHERE).tag(&tag).user(id));
         Ok(())
     }
 
@@ -141,20 +146,28 @@ impl<'r, U: User> Auth<'r, U> {
     ///
     /// 503 where the store is needed and does not answer.
     pub async fn user(&self) -> Result<Option<U>, Error> {
-        Ok(self.current().await?.map(|current| current.user.clone()))
+        Ok(self.current().await?.ok().map(|current| current.user.clone()))
     }
 
-    async fn current(&self) -> Result<Option<Arc<Current<U>>>, Error> {
+    /// The user that is logged in now, or the reason why nobody is.
+    async fn current(&self) -> Result<Result<Arc<Current<U>>, Reason>, Error> {
         if let Some(current) = &self.visit.acts.lock().await.current {
-            return Ok(current.clone());
+            return Ok(current.clone().ok_or(Reason::Unauthenticated));
         }
         match resolve(self.core, self.visit).await {
-            Resolved::User(current) => Ok(Some(current.clone())),
-            Resolved::Anonymous(_) => Ok(None),
+            Resolved::User(current) => Ok(Ok(current.clone())),
+            Resolved::Anonymous(reason) => Ok(Err(*reason)),
             Resolved::Refused(reason) => {
                 Err(Error::new((*reason).into(), Some(self.core.name.clone())))
             }
         }
+    }
+
+    /// Nobody is logged in any longer, and the browser shall know.
+    fn forget(&self, acts: &mut Acts<U>) {
+        acts.ticket = None;
+        acts.current = Some(None);
+        self.visit.put_cookie(self.core.cookie.clear());
     }
 
     async fn carry_out(&self, user: U, remembered: bool) -> Result<Login, Error> {

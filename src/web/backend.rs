@@ -11,7 +11,7 @@ use crate::config::redis::Database;
 use crate::config::{Settings, StoreKind};
 use crate::memory::Memory;
 #[cfg(feature = "redis")]
-use crate::redis::Link;
+use crate::redis::{Link, install_tls_provider};
 use crate::session::Store;
 
 /// A store that is chosen and not yet opened.
@@ -31,7 +31,11 @@ impl Backend {
         match (Database::read(figment)?, settings.store) {
             (Some((database, warnings)), _) => {
                 let remote = Link::remote(&database).map_err(|error| {
-                    let text = format!("databases.identity.url is no Redis URL: {error}");
+                    let hint = match cfg!(feature = "redis-tls") {
+                        true => "",
+                        false => " (rediss:// needs the feature `redis-tls` of rocket_identity)",
+                    };
+                    let text = format!("databases.identity.url is no Redis URL: {error}{hint}");
                     Finding::refuse("RI009", text)
                 })?;
                 Ok((Backend::Redis(database, remote), warnings))
@@ -74,6 +78,7 @@ impl Backend {
             }
             #[cfg(feature = "redis")]
             Backend::Redis(database, _) => {
+                install_tls_provider();
                 let opened = Link::open(database).await;
                 let (link, findings) = opened.map_err(|error| {
                     Finding::refuse("RI009", format!("databases.identity: {error}"))

@@ -311,7 +311,8 @@ mod tests {
                         .collect();
                     let presented = read(&[&field]);
                     prop_assert_eq!(presented.any(), !expected.is_empty());
-                    prop_assert_eq!(presented.ticket().is_some(), expected == [&*good]);
+                    let one = matches!(*expected, [value] if Ticket::parse(value).is_some());
+                    prop_assert_eq!(presented.ticket().is_some(), one, "{:?}", field);
                 }
                 Ok(())
             })

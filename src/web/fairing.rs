@@ -17,8 +17,8 @@ use super::core::{Core, report};
 use super::headers;
 use super::visit::Visit;
 use crate::clock::Clock;
-use crate::config::Settings;
 use crate::config::doctor::{self, Finding, Remote, Severity, Surroundings};
+use crate::config::{Settings, keys};
 use crate::event::{Event, Events, Listener};
 use crate::secret;
 use crate::session::Sessions;
@@ -29,7 +29,8 @@ use crate::user::User;
 /// The fairing that installs a session store for users of type `U`.
 ///
 /// Its settings are in `[default.identity]` of `Rocket.toml`; every key has a default that is
-/// right in production. At ignition it checks them, and what is insecure does not launch in
+/// right in production. Attach it after fairings that set headers of their own: its `on_response`
+/// keeps a page of a user out of caches, and a later fairing could undo that. At ignition it checks them, and what is insecure does not launch in
 /// release: each refusal has a code and says the fix.
 ///
 /// ```
@@ -44,6 +45,7 @@ use crate::user::User;
 /// ```
 pub struct Identity<U> {
     name: Arc<str>,
+    named: bool,
     listener: Option<Arc<Listener>>,
     #[cfg(test)]
     store: Option<Arc<dyn Store>>,
@@ -54,11 +56,26 @@ pub struct Identity<U> {
 #[derive(Default)]
 struct Names(Mutex<BTreeSet<Arc<str>>>);
 
+impl Names {
+    /// The first fairing of all looks for named tables that none reads.
+    fn unread(&self, own: &Arc<str>, rocket: &Rocket<Orbit>) -> Vec<Finding> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match names.first() == Some(own) {
+            true => keys::unread_names(
+                rocket.figment(),
+                &names.iter().map(|n| &**n).collect::<Vec<_>>(),
+            ),
+            false => Vec::new(),
+        }
+    }
+}
+
 impl<U: User> Identity<U> {
     /// Sessions: a cookie holds a random ticket, a store the rest.
     pub fn sessions() -> Self {
         Identity {
             name: Arc::from(""),
+            named: false,
             listener: None,
             #[cfg(test)]
             store: None,
@@ -73,6 +90,7 @@ impl<U: User> Identity<U> {
     /// letters, digits and `-`.
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Arc::from(&*name.into());
+        self.named = true;
         self
     }
 
@@ -91,7 +109,7 @@ impl<U: User> Identity<U> {
         let settings = Settings::read(rocket.figment(), &self.name).map_err(one)?;
         let (backend, findings) = Backend::choose(&settings, rocket.figment()).map_err(one)?;
         report(&findings);
-        let around = surroundings(rocket, backend.remote());
+        let around = surroundings(rocket, &settings, backend.remote());
         let around = around.map_err(|error| stop("RI009", error.to_string()))?;
         refuse_or_report(doctor::examine(&settings, &around))?;
         if !self.take_name(rocket) || Core::of::<U, _>(rocket).is_some() {
@@ -128,7 +146,8 @@ impl<U: User> Identity<U> {
 
     fn check_name(&self) -> Result<(), Finding> {
         let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if self.name.len() <= 32 && self.name.bytes().all(valid) {
+        let length = usize::from(self.named)..=32;
+        if length.contains(&self.name.len()) && self.name.bytes().all(valid) {
             return Ok(());
         }
         let text = format!(
@@ -169,6 +188,9 @@ impl<U: User> Fairing for Identity<U> {
     }
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+        if let Some(names) = rocket.state::<Names>() {
+            report(&names.unread(&self.name, rocket));
+        }
         if let Some(core) = Core::of::<U, _>(rocket) {
             let session = &core.settings.session;
             tracing::info!(
@@ -212,13 +234,14 @@ fn refuse_or_report(findings: Vec<Finding>) -> Result<(), Vec<Finding>> {
 
 fn surroundings(
     rocket: &Rocket<Build>,
+    settings: &Settings,
     remote: Option<Remote>,
 ) -> Result<Surroundings, Box<figment::Error>> {
     let config = Config::try_from(rocket.figment())?;
     Ok(Surroundings {
-        // Only the profile named exactly `debug` is lax.
-        release: *rocket.figment().profile() != "debug",
-        tls: config.tls_enabled(),
+        // Only the profile named exactly `debug` is lax; figment's own comparison ignores case.
+        release: rocket.figment().profile().as_str().as_str() != "debug",
+        tls: config.tls_enabled() || settings.behind_tls_proxy,
         address: config.address,
         debug_log: config.log_level == LogLevel::Debug,
         stopped_clock: stopped_clock(rocket).is_some(),

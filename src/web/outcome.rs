@@ -12,7 +12,8 @@ use crate::error::{Denied, Error, Reason};
 
 impl Denied {
     /// The reason why the request was refused, in a catcher or anywhere after the refusal; the
-    /// last one where several guards refused. `None` where none of this crate's did.
+    /// last one where several guards refused. `None` where none of this crate's did for the route
+    /// that answers.
     ///
     /// ```
     /// use rocket::{Request, catch};
@@ -48,7 +49,7 @@ impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let denied = self.denied().clone();
         let status = denied.status();
-        LastRefusal::note(request, Refusal { denied, login_path: None });
+        LastRefusal::note(request, Refusal::new(request, denied, None));
         Err(status)
     }
 }
@@ -73,6 +74,6 @@ pub fn missing<T>(request: &Request<'_>) -> Outcome<T, Denied> {
 fn note(core: Option<&Core>, request: &Request<'_>, reason: Reason) -> Denied {
     let denied = Denied::new(reason, core.map(|core| core.name.clone()));
     let login_path = core.and_then(|core| core.settings.login_path.as_deref().map(Arc::from));
-    LastRefusal::note(request, Refusal { denied: denied.clone(), login_path });
+    LastRefusal::note(request, Refusal::new(request, denied.clone(), login_path));
     denied
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rocket::Request;
-use rocket::http::Cookie;
+use rocket::http::{Cookie, CookieJar};
 
 use super::auth::Auth;
 use super::core::Core;
@@ -16,7 +16,8 @@ pub struct Plan<U>(Arc<Mutex<State<U>>>);
 enum State<U> {
     Empty,
     Laid(U),
-    Done(Result<(), Error>),
+    /// The name of the cookie that was set.
+    Done(Result<String, Error>),
 }
 
 impl<U: User> Plan<U> {
@@ -32,16 +33,16 @@ impl<U: User> Plan<U> {
         let plan = Self::of(request);
         if let State::Laid(user) = plan.put(State::Empty) {
             let done = Auth::new(core, request).login(user).await;
-            plan.put(State::Done(done.map(|_| ())));
+            plan.put(State::Done(done.map(|_| core.cookie.name().to_owned())));
         }
     }
 
-    /// What became of it; `cookie` is the response's last.
-    pub fn outcome(self, cookie: Option<&Cookie<'_>>) -> Result<Cookie<'static>, Error> {
-        match (self.put(State::Empty), cookie) {
-            (State::Done(Err(error)), _) => Err(error),
-            (State::Done(Ok(())), Some(cookie)) => Ok(cookie.clone().into_owned()),
-            _ => Err(Error::new(Failure::from(Reason::FairingMissing), None)),
+    /// What became of it; `cookies` are the response's.
+    pub fn outcome(self, cookies: &CookieJar<'_>) -> Result<Cookie<'static>, Error> {
+        let missing = || Error::new(Failure::from(Reason::FairingMissing), None);
+        match self.put(State::Empty) {
+            State::Done(name) => cookies.get(&name?).cloned().ok_or_else(missing),
+            _ => Err(missing()),
         }
     }
 

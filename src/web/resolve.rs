@@ -15,9 +15,8 @@ pub async fn resolve<'r, U: User>(core: &Core, visit: &'r Visit<U>) -> &'r Resol
 }
 
 async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
-    let refused = |reason: Reason| {
-        core.events.emit(Event::new(Event::REFUSED).reason(reason.code()).address(visit.peer));
-    };
+    let tell = |event: Event| core.events.emit(event.address(visit.peer));
+    let refused = |reason: Reason| tell(Event::new(Event::REFUSED).reason(reason.code()));
     if !visit.presented.any() {
         return Resolved::Anonymous(Reason::Unauthenticated);
     }
@@ -33,7 +32,7 @@ async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
     let (session, stored) = match core.sessions.resume(ticket).await {
         Ok(Resumed::Live { session, user, untouched }) => {
             if let Some(cause) = untouched {
-                core.events.emit(Event::new(Event::TOUCH_FAILED).tag(ticket.tag()).cause(&cause));
+                tell(Event::new(Event::TOUCH_FAILED).tag(ticket.tag()).cause(&cause));
             }
             (session, user)
         }
@@ -42,18 +41,19 @@ async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
             return Resolved::Anonymous(Reason::SessionInvalid);
         }
         Err(StoreError::Unreadable(cause)) => {
-            core.events.emit(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
+            tell(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
             return Resolved::Anonymous(Reason::SessionInvalid);
         }
-        Err(cause @ StoreError::Unavailable(_)) => {
-            core.events.emit(Event::new(Event::STORE_FAILED).cause(&cause));
+        Err(cause) => {
+            let code = Reason::StoreUnavailable.code();
+            tell(Event::new(Event::STORE_FAILED).reason(code).tag(ticket.tag()).cause(&cause));
             return Resolved::Refused(Reason::StoreUnavailable);
         }
     };
     match read_user::<U>(stored.version, &stored.json) {
         Ok(user) => Resolved::User(Arc::new(Current { user, session })),
         Err(cause) => {
-            core.events.emit(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
+            tell(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
             Resolved::Anonymous(Reason::SessionInvalid)
         }
     }

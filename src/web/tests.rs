@@ -123,6 +123,10 @@ impl Store for Fault {
         Err(self.error())
     }
 
+    async fn update_user(&self, _: &Tag, _: StoredUser) -> Result<bool, StoreError> {
+        Err(self.error())
+    }
+
     async fn end(&self, _: &Tag, _: &Digest) -> Result<bool, StoreError> {
         Err(self.error())
     }
@@ -194,6 +198,10 @@ impl Store for Counting {
 
     async fn touch(&self, tag: &Tag, id: &Digest, seen: Time, end: Time) -> Result<(), StoreError> {
         self.memory.touch(tag, id, seen, end).await
+    }
+
+    async fn update_user(&self, tag: &Tag, user: StoredUser) -> Result<bool, StoreError> {
+        self.memory.update_user(tag, user).await
     }
 
     async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError> {

@@ -15,7 +15,7 @@ use crate::clock::Time;
 use crate::error::{Denied, Reason};
 use crate::session::Session;
 use crate::ticket::Ticket;
-use crate::user::User;
+use crate::user::{User, UserId};
 
 /// One request, as the fairing of `U` sees it; made when the first of its guards runs.
 pub struct Visit<U> {
@@ -94,6 +94,14 @@ impl<U: User> Visit<U> {
         request.local_cache(|| Slot::<U>::new(core.clock.now())).visit.get()
     }
 
+    /// The user that a guard of this request found, if one did.
+    pub fn known_user(&self) -> Option<UserId> {
+        match self.resolved.get() {
+            Some(Resolved::User(current)) => Some(current.user.id()),
+            _ => None,
+        }
+    }
+
     /// The one `Set-Cookie` that the response will carry; the last act's.
     pub fn put_cookie(&self, header: String) {
         *self.set_cookie.lock().unwrap_or_else(PoisonError::into_inner) = Some(header);
@@ -118,6 +126,18 @@ pub struct LastRefusal(Mutex<Option<Refusal>>);
 pub struct Refusal {
     pub denied: Denied,
     pub login_path: Option<Arc<str>>,
+    route: Option<usize>,
+}
+
+impl Refusal {
+    /// A refusal belongs to the route that it was made for: a later route's own 401 is another.
+    pub fn new(request: &Request<'_>, denied: Denied, login_path: Option<Arc<str>>) -> Self {
+        Refusal { denied, login_path, route: route(request) }
+    }
+}
+
+fn route(request: &Request<'_>) -> Option<usize> {
+    request.route().map(|route| std::ptr::from_ref(route).addr())
 }
 
 impl LastRefusal {
@@ -128,6 +148,7 @@ impl LastRefusal {
 
     pub fn of(request: &Request<'_>) -> Option<Refusal> {
         let slot = request.local_cache(LastRefusal::default);
-        slot.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let last = slot.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        last.filter(|refusal| refusal.route == route(request))
     }
 }
