@@ -358,3 +358,80 @@ async fn what_cannot_be_read_is_nobody_and_the_next_login_mends_it() {
     let cookie = log_in(&server, 1).await;
     assert_eq!(get(&server, "/me", &cookie).await.status, 200);
 }
+
+#[derive(rocket_db_pools::Database)]
+#[database("identity")]
+struct Own(rocket_identity::redis::Pool);
+
+#[get("/hits")]
+async fn hits(mut own: rocket_db_pools::Connection<Own>) -> Option<String> {
+    let hits: u64 = cmd("INCR").arg("hits").query_async(&mut **own).await.ok()?;
+    Some(hits.to_string())
+}
+
+#[tokio::test]
+async fn an_application_uses_the_same_table_for_commands_of_its_own() {
+    use rocket_db_pools::Database;
+    let redis = Redis::start(&[]);
+    let figment = figment("release").merge(("databases.identity.url", redis.url()));
+    let rocket = rocket::custom(figment)
+        .attach(Identity::<Account>::sessions())
+        .attach(Own::init())
+        .mount("/", routes![hits, login, me]);
+    let server = Server::start(rocket).await;
+    assert_eq!(server.send("GET /hits").await.body, "1");
+    assert_eq!(server.send("GET /hits").await.body, "2");
+    let cookie = log_in(&server, 1).await;
+    assert_eq!(get(&server, "/me", &cookie).await.body, "1");
+}
+
+#[tokio::test]
+async fn a_logout_that_too_few_replicas_have_is_503_and_clears_no_cookie() {
+    let (redis, replica) = (Redis::start(&[]), Redis::start(&[]));
+    let durability = rocket::figment::util::map! { "wait" => "1", "timeout" => "300ms" };
+    let figment = figment("release")
+        .merge(("databases.identity.url", redis.url()))
+        .merge(("databases.identity.durability", durability))
+        .merge(("databases.identity.durability.wait", 1));
+    let rocket = rocket::custom(figment)
+        .attach(Identity::<Account>::sessions())
+        .register("/", catchers())
+        .mount("/", routes![login, logout, logout_everywhere, me]);
+    let server = Server::start(rocket).await;
+    for path in ["/logout", "/logout-everywhere"] {
+        let cookie = log_in(&server, 1).await;
+        let answer = post(&server, path, &cookie).await;
+        assert_eq!((answer.status, &*answer.code()), (503, "not_replicated"), "{path}");
+        assert!(answer.sets_no_cookie());
+        server.clock.advance(Duration::from_secs(2));
+    }
+    replica.tell(&format!("REPLICAOF 127.0.0.1 {}", redis.port));
+    let start = Instant::now();
+    loop {
+        let cookie = log_in(&server, 2).await;
+        let answer = post(&server, "/logout", &cookie).await;
+        if answer.status == 200 {
+            break;
+        }
+        assert_eq!(answer.status, 503);
+        assert!(start.elapsed() < Duration::from_secs(10), "the replica never came");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_shuts_down_leaves_no_connection_behind() {
+    let redis = Redis::start(&[]);
+    let server = process(&redis.url()).await;
+    let connections = || {
+        let list: String = redis.ask(cmd("CLIENT").arg("LIST"));
+        list.lines().count()
+    };
+    // Ours, and that of the question itself.
+    assert_eq!(connections(), 2);
+    drop(server);
+    let start = Instant::now();
+    while connections() > 1 {
+        assert!(start.elapsed() < Duration::from_secs(10), "{} connections", connections());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

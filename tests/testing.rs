@@ -94,3 +94,17 @@ async fn a_login_that_cannot_be_says_why() {
     let error = testing::login(&client, Account { id: 1 }).await.unwrap_err();
     assert_eq!(error.code(), "fairing_missing");
 }
+
+/// Whatever else the application sets on every response.
+#[rocket::async_test]
+async fn the_cookie_that_is_given_is_the_sessions_own() {
+    let rocket = app().attach(rocket::fairing::AdHoc::on_response("theme", |_, response| {
+        Box::pin(async {
+            response.adjoin_raw_header("Set-Cookie", "theme=dark");
+            response.adjoin_raw_header("Set-Cookie", "zoom=2");
+        })
+    }));
+    let client = asynchronous::Client::untracked(rocket).await.unwrap();
+    let cookie = testing::login(&client, Account { id: 1 }).await.unwrap();
+    assert_eq!(cookie.name(), "session");
+}

@@ -462,6 +462,23 @@ async fn a_request_may_end_all_sessions_and_log_in_again() {
     }
 }
 
+/// "What it answers has happened": an idle browser and a doubled cookie end nothing, and say so.
+#[tokio::test]
+async fn logging_out_everywhere_without_a_session_is_401_and_not_a_success() {
+    let server = server().await;
+    let (idle, live) = (log_in(&server, 1).await, log_in(&server, 1).await);
+    for _ in 0..2 {
+        server.clock.advance(Duration::from_secs(16 * 60));
+        get(&server, "/me", &live).await;
+    }
+    for cookie in [idle, format!("{live}; {live}"), "theme=dark".into()] {
+        let answer = server.send(&format!("POST /logout-everywhere\nCookie: {cookie}")).await;
+        assert_eq!(answer.status, 401, "{cookie}");
+        assert!(answer.sets_no_cookie());
+    }
+    assert_eq!(get(&server, "/me", &live).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_ticket_that_only_names_a_user_ends_nothing_of_theirs() {
     let server = server().await;
@@ -569,6 +586,7 @@ async fn each_response_says_who_may_keep_it() {
         (with("GET /me"), true, true),
         ("GET /me".into(), true, true),
         ("GET /me\nAccept: text/html".into(), true, true),
+        ("HEAD /me\nAccept: text/html".into(), true, true),
         ("GET /me\nCookie: __Host-session=x".into(), true, true),
         ("GET /maybe\nCookie: __Host-session=x".into(), true, true),
         (with("POST /me\nOrigin: https://evil.test"), true, true),
@@ -630,6 +648,7 @@ async fn a_browser_without_a_user_is_led_to_the_login_and_a_program_gets_a_probl
         }
         assert!(answer.list("vary").contains(&"Accept"));
     }
+    assert_eq!(server.send("HEAD /me\nAccept: text/html").await.status, 303);
     let answer = server.send("POST /me\nAccept: text/html").await;
     assert_eq!(answer.status, 401, "a POST is not led away from");
     assert!(answer.all("www-authenticate").is_empty(), "a bearer would not be accepted");
@@ -693,8 +712,13 @@ fn admin(user: SessionUser<Admin>) -> String {
 #[tokio::test]
 async fn two_kinds_of_users_do_not_pass_for_each_other() {
     let admins = Identity::<Admin>::sessions().named("admin");
-    let server =
-        Server::start(app("release").attach(admins).mount("/", routes![admin_login, admin])).await;
+    let figment = figment("release").merge(("identity.named.admin.session.idle", "5m"));
+    let rocket = rocket::custom(figment)
+        .attach(Identity::<Account>::sessions())
+        .attach(admins)
+        .register("/", catchers())
+        .mount("/", routes![login, logout, me, admin_login, admin]);
+    let server = Server::start(rocket).await;
     let customer = log_in(&server, 1).await;
     let admin = server.send("POST /admin/login/1").await.cookie().to_owned();
     assert!(admin.starts_with("__Host-admin-session="));
@@ -705,6 +729,11 @@ async fn two_kinds_of_users_do_not_pass_for_each_other() {
     assert_eq!(get(&server, "/admin", &crossed).await.status, 401);
     server.send(&format!("POST /logout\nCookie: {both}")).await;
     assert_eq!(get(&server, "/admin", &both).await.status, 200, "another kind's session was ended");
+    // The named table lies over the common one.
+    let customer = log_in(&server, 1).await;
+    server.clock.advance(Duration::from_secs(5 * 60));
+    assert_eq!(get(&server, "/me", &customer).await.status, 200);
+    assert_eq!(get(&server, "/admin", &both).await.status, 401);
 }
 
 /// RI011.
@@ -749,4 +778,127 @@ async fn the_application_hears_of_each_event_and_of_no_secret() {
             "identity.logout_everywhere None Some(\"7\")",
         ]
     );
+}
+
+#[tokio::test]
+async fn every_lifetime_and_bound_is_the_configured_one() {
+    let session = rocket::figment::util::map! {
+        "idle" => "2s", "absolute" => "5s", "remember" => "90s",
+    };
+    let settings = figment("release")
+        .merge(("identity.session", session))
+        .merge(("identity.session.max_per_user", 2))
+        .merge(("identity.memory.max_sessions", 3));
+    let rocket = rocket::custom(settings)
+        .attach(Identity::<Account>::sessions())
+        .register("/", catchers())
+        .mount("/", routes![login, me]);
+    let server = Server::start(rocket).await;
+    let (first, second) = (log_in(&server, 1).await, log_in(&server, 1).await);
+    let third = server.send("POST /login/1?remember=true").await;
+    assert!(third.all("set-cookie")[0].contains("; Max-Age=90"), "{third:?}");
+    assert_eq!(get(&server, "/me", &first).await.status, 401, "max_per_user = 2");
+    log_in(&server, 2).await;
+    let full = server.send("POST /login/3").await;
+    assert_eq!((full.status, &*full.code()), (503, "store_full"), "max_sessions = 3");
+    assert!(full.sets_no_cookie() && !full.all("retry-after").is_empty());
+    for alive in [true, true, true, true, false] {
+        server.clock.advance(Duration::from_secs(1));
+        assert_eq!(get(&server, "/me", &second).await.status == 200, alive, "absolute = 5s");
+    }
+    server.clock.advance(Duration::from_secs(84));
+    assert_eq!(get(&server, "/me", third.cookie()).await.status, 200);
+    server.clock.advance(Duration::from_secs(1));
+    assert_eq!(get(&server, "/me", third.cookie()).await.status, 401, "remember = 90s");
+    let idle = log_in(&server, 1).await;
+    server.clock.advance(Duration::from_secs(2));
+    assert_eq!(get(&server, "/me", &idle).await.status, 401, "idle = 2s");
+}
+
+#[get("/facts")]
+fn facts(user: SessionUser<Account>) -> String {
+    let session = user.session();
+    format!("{:?} {:?}", session.user_agent(), session.address())
+}
+
+/// Row 85: what a client says of its own address is not believed.
+#[tokio::test]
+async fn a_session_remembers_the_agent_and_the_peer_and_no_forged_address() {
+    let rocket = app("release").mount("/", routes![facts]);
+    let server = Server::start(rocket).await;
+    let head = "POST /login/1\nUser-Agent: browser/1\nX-Real-IP: 6.6.6.6\nX-Forwarded-For: 6.6.6.6";
+    let cookie = server.send(head).await.cookie().to_owned();
+    let facts = get(&server, "/facts", &cookie).await.body;
+    assert_eq!(facts, "Some(\"browser/1\") Some(127.0.0.1)");
+}
+
+#[rocket::catch(401)]
+fn own_catcher(request: &Request<'_>) -> String {
+    match Denied::of(request) {
+        Some(denied) => format!("{} {:?} {}", denied.code(), denied.fairing(), denied.status()),
+        None => "not ours".into(),
+    }
+}
+
+#[get("/key", rank = 1)]
+fn key_of_a_user(_user: SessionUser<Account>) {}
+
+#[get("/key", rank = 2)]
+fn key_of_a_program() -> Status {
+    Status::Unauthorized
+}
+
+#[tokio::test]
+async fn a_catcher_of_the_application_reads_the_reason_and_only_of_the_route_that_answers() {
+    let rocket = rocket::custom(figment("release"))
+        .attach(Identity::<Account>::sessions())
+        .attach(Identity::<Admin>::sessions().named("admin"))
+        .register("/", rocket::catchers![own_catcher])
+        .mount("/", routes![me, admin, key_of_a_user, key_of_a_program]);
+    let server = Server::start(rocket).await;
+    let unauthorized = Status::Unauthorized;
+    let said = server.send("GET /me").await.body;
+    assert_eq!(said, format!("unauthenticated Some(\"\") {unauthorized}"));
+    let said = get(&server, "/admin", "__Host-admin-session=x").await.body;
+    assert_eq!(said, format!("session_invalid Some(\"admin\") {unauthorized}"));
+    // The first route forwarded; the second one's 401 is the application's own.
+    assert_eq!(server.send("GET /key").await.body, "not ours");
+}
+
+/// A guard of the application's that reads the user table before `Auth` comes.
+struct ReadsTheTable;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for ReadsTheTable {
+    type Error = ();
+
+    async fn from_request(_: &'r Request<'_>) -> Outcome<Self, ()> {
+        EARLY_IS_IN.notify_one();
+        EARLY_MAY_GO.notified().await;
+        Outcome::Success(ReadsTheTable)
+    }
+}
+
+static EARLY_IS_IN: Notify = Notify::const_new();
+static EARLY_MAY_GO: Notify = Notify::const_new();
+
+#[post("/early")]
+async fn early(_table: ReadsTheTable, auth: Auth<'_, Account>) -> Result<(), Error> {
+    auth.login(account(1)).await.map(drop)
+}
+
+/// The request's beginning counts, not the moment that the first guard of ours ran.
+#[tokio::test]
+async fn a_login_whose_user_was_read_before_a_revocation_is_refused() {
+    let server = Server::start(app("release").mount("/", routes![early])).await;
+    let cookie = log_in(&server, 1).await;
+    let login = async { server.send("POST /early").await };
+    let revoke = async {
+        EARLY_IS_IN.notified().await;
+        server.clock.advance(Duration::from_secs(2));
+        server.send(&format!("POST /logout-everywhere\nCookie: {cookie}")).await;
+        EARLY_MAY_GO.notify_one();
+    };
+    let (login, ()) = tokio::join!(login, revoke);
+    assert_eq!((login.status, &*login.code()), (409, "revoked_meanwhile"));
 }

@@ -166,8 +166,8 @@ fn process(settings: &Settings, around: &Surroundings) -> Vec<Finding> {
         findings.push(Finding::warn("RI006", text.into()));
     }
     if around.release && around.debug_log {
-        let text = "log_level = \"debug\" in release: at that level Rocket prints every `Cookie` \
-                    and `Authorization` field; use \"normal\", or set identity.allow = [\"RI007\"]";
+        let text = "log_level = \"debug\" in release: at that level Rocket prints every cookie, \
+                    `Authorization` field and password typed; use \"normal\", or set identity.allow = [\"RI007\"]";
         findings.push(Finding::refuse("RI007", text.into()));
     }
     if around.release && exposed {

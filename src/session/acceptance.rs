@@ -34,6 +34,8 @@ macro_rules! run_all {
             silence_ends_a_session_at_its_idle_time_and_use_at_its_absolute_one,
             a_remembered_session_has_no_idle_limit_and_ends_when_promised,
             a_touch_is_written_after_a_tenth_of_the_idle_time_and_never_on_each_read,
+            of_two_touches_that_cross_the_later_one_stands,
+            a_refused_login_ends_nothing,
             an_ended_session_stays_ended_whatever_was_in_flight,
             ending_one_session_leaves_the_others,
             a_login_ends_the_session_that_it_presents_and_keeps_nothing_of_it,
@@ -206,6 +208,29 @@ pub async fn a_touch_is_written_after_a_tenth_of_the_idle_time_and_never_on_each
         assert_eq!(session.expires(), SystemTime::from(now.after(30 * 60 * SECOND)));
     }
     assert_eq!(spy.touches.load(Ordering::SeqCst), 1);
+}
+
+pub async fn of_two_touches_that_cross_the_later_one_stands(bench: Bench) {
+    let (service, ticket) = (bench.service(), bench.begin(1).await);
+    let (id, idle) = (ticket.digest(), 30 * 60 * SECOND);
+    bench.clock.advance(20 * SECOND);
+    let later = bench.clock.now();
+    let earlier = Time::from_millis(later.millis() - 10_000);
+    for seen in [later, earlier] {
+        bench.store.touch(ticket.tag(), &id, seen, seen.after(idle)).await.unwrap();
+    }
+    let (session, _) = live(&service, &ticket).await.unwrap();
+    assert_eq!(session.last_seen(), SystemTime::from(later));
+    assert_eq!(session.expires(), SystemTime::from(later.after(idle)));
+}
+
+pub async fn a_refused_login_ends_nothing(bench: Bench) {
+    let (service, other) = (bench.service(), bench.begin(2).await);
+    let under_way = bench.login(1, std::slice::from_ref(&other));
+    bench.clock.advance(5 * SECOND);
+    service.end_all(&tag(1)).await.unwrap();
+    assert!(service.begin(under_way).await.is_err());
+    assert!(live(&service, &other).await.is_some());
 }
 
 /// Checklist row 11.

@@ -16,6 +16,8 @@ use super::visit::LastRefusal;
 /// guard or an act of this crate refused. For a GET or HEAD that names `text/html`, a 401 becomes
 /// 303 to `identity.login_path` where that is set, with the page that was asked for in `next`.
 ///
+/// A 401 of the application's own, with no guard's refusal behind it, gets the problem document.
+///
 /// They are not registered by the fairing, because Rocket launches with one catcher only for each
 /// status at one base: leave out what your application catches itself.
 ///

@@ -1,8 +1,8 @@
 //! src/web/tests.rs: what guards and acts answer when a store fails: faults that the memory store cannot
 //! have, given to them by a store that has nothing else.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use rocket::http::{Cookie, Status};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::*;
 use crate::clock::{Clock, Time};
 use crate::error::Error;
+use crate::event::Event;
 use crate::memory::Memory;
 use crate::secret::Digest;
 use crate::session::{Begun, Found, NewSession, Record, Store, StoreError, StoredUser};
@@ -342,4 +343,74 @@ fn an_error_prints_its_code_and_cause() {
         r#"Error { code: "store_unavailable", source: "connection refused" }"#
     );
     assert!(error.is_unavailable() && error.status() == Status::ServiceUnavailable);
+}
+
+#[rocket::async_test]
+async fn a_session_that_cannot_be_read_can_be_logged_out_of() {
+    let client = client(Fault::Unreadable).await;
+    let response = client.post("/logout").cookie(cookie()).dispatch().await;
+    assert_eq!(response.status(), Status::Ok);
+    assert!(response.headers().get_one("Set-Cookie").is_some_and(|set| set.contains("Max-Age=0")));
+}
+
+/// Row 92: each failure is an event of its own name, with its reason and the peer, and holds nothing
+/// of what was stored.
+#[rocket::async_test]
+async fn each_failure_of_a_store_is_an_event_that_tells_no_stored_value() {
+    let secret = "{\"id\":\"hunter2\"}";
+    for (fault, name) in [
+        (Fault::Away, Event::STORE_FAILED),
+        (Fault::Unreadable, Event::UNREADABLE),
+        (Fault::Holds { version: 3, json: secret }, Event::UNREADABLE),
+        (Fault::Holds { version: 3, json: "{\"id\":1}" }, Event::TOUCH_FAILED),
+    ] {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let listen = heard.clone();
+        let fairing = Identity::<Account>::sessions().on_store(Arc::new(fault));
+        let fairing = fairing.on_event(move |event| listen.lock().unwrap().push(event.clone()));
+        let rocket = rocket::custom(rocket::Config::debug_default()).attach(fairing);
+        let client = Client::untracked(rocket.mount("/", routes![maybe])).await.unwrap();
+        let request = client.get("/maybe").cookie(cookie()).remote(([192, 0, 2, 7], 1).into());
+        request.dispatch().await;
+        let heard = heard.lock().unwrap();
+        // What was touched in vain may be unreadable as well.
+        assert!(heard.iter().any(|event| event.name() == name), "{heard:?}");
+        for event in heard.iter() {
+            assert_eq!(event.peer(), Some([192, 0, 2, 7].into()));
+            assert!(event.user_hash().is_some() && event.cause_text().is_some());
+            assert!(!format!("{event:?}").contains("hunter2"), "{event:?}");
+        }
+    }
+}
+
+/// Two launches, two salts: the log of one does not name the user of another.
+#[rocket::async_test]
+async fn the_hash_of_a_user_is_another_after_each_launch() {
+    let mut hashes = Vec::new();
+    for _ in 0..2 {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let listen = heard.clone();
+        let fairing = Identity::<Account>::sessions().on_event(move |event| {
+            listen.lock().unwrap().push(event.user_hash().map(str::to_owned))
+        });
+        let rocket = rocket::custom(rocket::Config::debug_default()).attach(fairing);
+        let client = Client::tracked(rocket.mount("/", routes![login, logout])).await.unwrap();
+        client.post("/login").dispatch().await;
+        client.post("/logout").dispatch().await;
+        let heard = heard.lock().unwrap();
+        assert!(heard.len() == 2 && heard[0].is_some() && heard[0] == heard[1], "{heard:?}");
+        hashes.push(heard[0].clone());
+    }
+    assert_ne!(hashes[0], hashes[1]);
+}
+
+#[rocket::async_test]
+async fn an_audit_that_panics_undoes_nothing() {
+    let fairing = Identity::<Account>::sessions().on_event(|_| panic!("on purpose"));
+    let rocket = rocket::custom(rocket::Config::debug_default()).attach(fairing);
+    let client = Client::tracked(rocket.mount("/", routes![login, logout, me])).await.unwrap();
+    assert_eq!(client.post("/login").dispatch().await.status(), Status::Ok);
+    assert_eq!(client.get("/me").dispatch().await.status(), Status::Ok);
+    let response = client.post("/logout").dispatch().await;
+    assert!(response.status() == Status::Ok && response.headers().contains("Set-Cookie"));
 }
