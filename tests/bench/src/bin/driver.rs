@@ -79,6 +79,8 @@ const LINES: &[Line] = &[
     Line { name: "bare with an Authorization header, fairing attached", headers: BEARER, above: Some("bare with an Authorization header"), ..ATTACHED },
 
     Line { name: "SessionUser on memory", route: "session_user", cookie: Some(Login), above: Some("bare with a Cookie header"), target: Some((20_000, 17_000)), quick: true, ..BARE },
+    Line { name: "SessionUser on Redis", route: "session_user_redis", cookie: Some(Login), above: Some("bare with a Cookie header"), target: Some((40_000, 35_000)), quick: true, ..BARE },
+    Line { name: "SessionUser on Redis, beside memory", route: "session_user_redis", cookie: Some(Login), above: Some("SessionUser on memory"), target: Some((22_000, 17_500)), ..BARE },
     Line { name: "SessionUser, malformed cookie", route: "session_user", cookie: Some(Broken), expect: (401, None), above: Some("bare with a Cookie header"), ..BARE },
     Line { name: "MaybeUser, anonymous", route: "maybe_user", expect: (200, Some("no")), above: Some("bare"), ..BARE },
     Line { name: "MaybeUser, logged in", route: "maybe_user", cookie: Some(Login), above: Some("bare with a Cookie header"), ..BARE },
@@ -109,15 +111,17 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Outcome<bool> {
+    // Held until the end; the server under callgrind finds it by its environment.
+    let redis = Redis::start()?;
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => table(LINES, REQUESTS),
+        [] => table(LINES, REQUESTS, &redis),
         ["--quick"] => {
             let lines: Vec<Line> = LINES.iter().filter(|line| line.quick).copied().collect();
-            table(&lines, QUICK_REQUESTS)
+            table(&lines, QUICK_REQUESTS, &redis)
         }
         ["--profile", name] => match LINES.iter().find(|line| line.name == name) {
-            Some(line) => profile(line),
+            Some(line) => profile(line, &redis),
             None => {
                 let names: Vec<_> = LINES.iter().map(|line| line.name).collect();
                 Err(format!("no line \"{name}\"; there are:\n  {}", names.join("\n  ")).into())
@@ -128,13 +132,14 @@ fn run() -> Outcome<bool> {
 }
 
 /// Measures and prints. `false` where a target is missed or a line does not repeat.
-fn table(lines: &[Line], requests: u64) -> Outcome<bool> {
+fn table(lines: &[Line], requests: u64, redis: &Redis) -> Outcome<bool> {
     let began = Instant::now();
     let mut measured: HashMap<&str, Measured> = HashMap::new();
     for (number, line) in lines.iter().enumerate() {
         eprint!("{:>2}/{} {} ...", number + 1, lines.len(), line.name);
         let line_began = Instant::now();
-        let one = measure(line, requests).map_err(|error| format!("{}: {error}", line.name))?;
+        let one =
+            measure(line, requests, redis).map_err(|error| format!("{}: {error}", line.name))?;
         eprintln!(" {} in {} s", thousands(one.mean), line_began.elapsed().as_secs());
         measured.insert(line.name, one);
     }
@@ -187,10 +192,10 @@ struct Measured {
     spread: f64,
 }
 
-fn measure(line: &Line, requests: u64) -> Outcome<Measured> {
+fn measure(line: &Line, requests: u64, redis: &Redis) -> Outcome<Measured> {
     let mut per_request = [0.0; 2];
     for one in &mut per_request {
-        let (few, many) = run_both(line, requests)?;
+        let (few, many) = run_both(line, requests, redis)?;
         *one = (total(&many)? as f64 - total(&few)? as f64) / (2 * requests) as f64;
     }
     let [a, b] = per_request;
@@ -199,28 +204,28 @@ fn measure(line: &Line, requests: u64) -> Outcome<Measured> {
 }
 
 /// N and 3N at the same time, one on each core: counting is not timing.
-fn run_both(line: &Line, requests: u64) -> Outcome<(PathBuf, PathBuf)> {
+fn run_both(line: &Line, requests: u64, redis: &Redis) -> Outcome<(PathBuf, PathBuf)> {
     thread::scope(|scope| {
-        let few = scope.spawn(|| run_once(line, requests));
-        let many = run_once(line, 3 * requests)?;
+        let few = scope.spawn(|| run_once(line, requests, redis));
+        let many = run_once(line, 3 * requests, redis)?;
         Ok((few.join().map_err(|_| "the shorter run panicked")??, many))
     })
 }
 
 /// One life of the server, whose words are told where it fails. Callgrind's file is what comes back.
-fn run_once(line: &Line, requests: u64) -> Outcome<PathBuf> {
+fn run_once(line: &Line, requests: u64, redis: &Redis) -> Outcome<PathBuf> {
     let out = beside_me(&format!("callgrind.{requests}.out"))?;
     let log = out.with_extension("log");
-    asked(line, requests, &out, &log).map_err(|error| {
+    asked(line, requests, &out, &log, redis).map_err(|error| {
         let said = fs::read_to_string(&log).unwrap_or_default();
         format!("{error}\n{said}")
     })?;
     Ok(out)
 }
 
-fn asked(line: &Line, requests: u64, out: &Path, log: &Path) -> Outcome<()> {
+fn asked(line: &Line, requests: u64, out: &Path, log: &Path, redis: &Redis) -> Outcome<()> {
     let port = free_port()?;
-    let mut server = Server::start(out, log, port, line.route)?;
+    let mut server = Server::start(out, log, port, line.route, redis)?;
     let mut connection = server.connect(port)?;
 
     let ticket = match line.cookie {
@@ -257,11 +262,43 @@ fn shaped(last: char) -> String {
     format!("{random}{last}.{}", &random[..22])
 }
 
+/// A Redis of our own for the lines that need one: its process and its port. Dropped, it is killed.
+struct Redis(Child, u16);
+
+impl Redis {
+    fn start() -> Outcome<Redis> {
+        let port = free_port()?;
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("redis-server does not start: {error}"))?;
+        let redis = Redis(child, port);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if Instant::now() > deadline {
+                return Err("redis-server does not listen after ten seconds".into());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(redis)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The server under callgrind. Dropped early, it is killed.
 struct Server(Child);
 
 impl Server {
-    fn start(out: &Path, log: &Path, port: u16, route: &str) -> Outcome<Server> {
+    fn start(out: &Path, log: &Path, port: u16, route: &str, redis: &Redis) -> Outcome<Server> {
         let child = Command::new("valgrind")
             .arg("--tool=callgrind")
             .arg(format!("--callgrind-out-file={}", out.display()))
@@ -271,6 +308,7 @@ impl Server {
             // The runtime takes its number of workers from here and from nowhere else.
             .env("ROCKET_WORKERS", "1")
             .env("ROCKET_CONFIG", "/dev/null")
+            .env("BENCH_REDIS", format!("redis://127.0.0.1:{}", redis.1))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(log)?)
@@ -371,8 +409,8 @@ impl Connection {
 
 /// Prints the functions that a request spends its instructions in: their cost in 3N requests less that
 /// in N, over 2N.
-fn profile(line: &Line) -> Outcome<bool> {
-    let (few, many) = run_both(line, REQUESTS)?;
+fn profile(line: &Line, redis: &Redis) -> Outcome<bool> {
+    let (few, many) = run_both(line, REQUESTS, redis)?;
     let (few, many) = (by_function(&few)?, by_function(&many)?);
     let mut costs: Vec<(i64, &str)> = many
         .iter()

@@ -116,7 +116,19 @@ fn without_fairing(port: u16, timed: Vec<Route>) -> Rocket<Build> {
 }
 
 fn with_fairing(port: u16, timed: Vec<Route>) -> Rocket<Build> {
-    rocket(port)
+    on_store(rocket(port), timed)
+}
+
+/// The driver started a Redis and says where.
+fn on_redis(port: u16, timed: Vec<Route>) -> Result<Rocket<Build>, Box<dyn Error + Send + Sync>> {
+    let url = std::env::var("BENCH_REDIS")?;
+    let rocket = rocket(port);
+    let figment = rocket.figment().clone().merge(("databases.identity.url", url));
+    Ok(on_store(rocket.configure(figment), timed))
+}
+
+fn on_store(rocket: Rocket<Build>, timed: Vec<Route>) -> Rocket<Build> {
+    rocket
         .attach(Identity::<Account>::sessions())
         .register("/", catchers())
         .mount("/", timed)
@@ -134,6 +146,7 @@ fn from_command_line() -> Result<Rocket<Build>, Box<dyn Error + Send + Sync>> {
         "bare" => without_fairing(port, routes![bare, bare_post]),
         "attached" => with_fairing(port, routes![bare, bare_post]),
         "session_user" => with_fairing(port, routes![session_user, bare_post]),
+        "session_user_redis" => on_redis(port, routes![session_user, bare_post])?,
         "maybe_user" => with_fairing(port, routes![maybe_user, bare_post]),
         "auth" => with_fairing(port, routes![bare, auth]),
         _ => return Err(format!("no route is named {route}").into()),
