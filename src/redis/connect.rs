@@ -201,11 +201,11 @@ impl Shared {
 
     /// Connects, looks at what is there, and only then lets requests use it.
     async fn connect(&self) -> RedisResult<Vec<Finding>> {
-        let Database { connect_timeout, command_timeout, .. } = self.database;
+        let connect_timeout = self.database.connect_timeout;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(connect_timeout))
-            // Ours is the limit; theirs only cleans up behind it.
-            .set_response_timeout(Some(command_timeout * 2));
+            // Ours is the limit: a second timer for each command would only cost.
+            .set_response_timeout(None);
         let connecting = async {
             let mut connection =
                 self.client.get_multiplexed_async_connection_with_config(&config).await?;

@@ -83,8 +83,8 @@ async fn try_scripts(connection: &mut MultiplexedConnection, prefix: &str) -> Re
     let (login, touch, end, end_all) = SCRIPTS.each();
     let id = [0u8; 32];
     let now = Clock::system().now().millis();
-    let record = format!("{{\"c\":{now},\"e\":{}}}", now + 1_000);
-    let user = format!("{{\"v\":0,\"a\":{now},\"u\":0}}");
+    let record = format!("1 {now} {} {now} 0 - -", now + 1_000);
+    let user = format!("0 {now} 0");
     let mut begin = login.prepare_invoke();
     begin.key(&key).arg(&id).arg(record).arg(user).arg(now).arg("").arg(1).arg(now).arg(1_000);
     begin.invoke_async::<String>(connection).await?;

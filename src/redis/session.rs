@@ -1,12 +1,9 @@
 //! src/redis/session.rs: the session slice's store: key names, fields, records and scripts.
 
-use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use deadpool_redis::redis::{RedisError, Script, Value, cmd, from_redis_value};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::Link;
 use crate::clock::Time;
@@ -42,36 +39,6 @@ impl Scripts {
     }
 }
 
-/// A record as it lies in Redis; the names are short because each session pays for them.
-#[derive(Serialize, Deserialize)]
-struct Row<'a> {
-    #[serde(rename = "h")]
-    handle: String,
-    #[serde(rename = "c")]
-    created: u64,
-    #[serde(rename = "e")]
-    end: u64,
-    #[serde(rename = "a")]
-    authenticated_at: u64,
-    #[serde(rename = "m", default, skip_serializing_if = "std::ops::Not::not")]
-    remembered: bool,
-    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none", borrow)]
-    user_agent: Option<std::borrow::Cow<'a, str>>,
-    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
-    address: Option<IpAddr>,
-}
-
-/// The user as it lies in Redis.
-#[derive(Serialize, Deserialize)]
-struct UserRow<'a> {
-    #[serde(rename = "v")]
-    version: u32,
-    #[serde(rename = "a")]
-    as_of: u64,
-    #[serde(rename = "u", borrow)]
-    json: &'a RawValue,
-}
-
 impl Link {
     fn key(&self, tag: &Tag) -> Vec<u8> {
         // The braces make the tag alone decide the slot of a Cluster.
@@ -87,12 +54,21 @@ impl Store for Link {
         command.arg(self.key(tag)).arg(&field(b"s:", id)).arg(&field(b"t:", id)).arg(b"u");
         let reply: Value =
             self.run(async |connection| command.query_async(connection).await).await?;
-        let (record, seen, user): (Option<Vec<u8>>, Option<u64>, Option<Vec<u8>>) =
-            from_redis_value(reply).map_err(unreadable)?;
-        let (Some(record), Some(user)) = (record, user) else { return Ok(None) };
-        let record = read_record(&record)?;
-        let seen = seen.map_or(record.created, Time::from_millis);
-        Ok(Some(Found { record: Arc::new(record), seen, user: Arc::new(read_user(&user)?) }))
+        // Taken apart by hand: the values are moved, not copied.
+        let (record, seen, user) = match three(reply) {
+            Some([Value::BulkString(record), seen, Value::BulkString(user)]) => {
+                (record, seen, user)
+            }
+            Some([..]) => return Ok(None),
+            None => return Err(unreadable("not a reply to HMGET")),
+        };
+        let record = read_record(&record).ok_or_else(|| unreadable("not a record"))?;
+        let seen = match seen {
+            Value::Nil => record.created,
+            seen => Time::from_millis(from_redis_value(seen).map_err(unreadable)?),
+        };
+        let user = read_user(&user).ok_or_else(|| unreadable("not a user"))?;
+        Ok(Some(Found { record: Arc::new(record), seen, user: Arc::new(user) }))
     }
 
     async fn begin(&self, tag: &Tag, new: NewSession) -> Result<Begun, StoreError> {
@@ -100,8 +76,8 @@ impl Store for Link {
         let mut call = SCRIPTS.login.prepare_invoke();
         call.key(self.key(tag))
             .arg(new.id.as_bytes())
-            .arg(write_record(&new.record)?)
-            .arg(write_user(&new.user)?)
+            .arg(write_record(&new.record))
+            .arg(write_user(&new.user))
             .arg(new.since.millis())
             .arg(own.unwrap_or_default())
             .arg(new.max_per_user)
@@ -129,7 +105,7 @@ impl Store for Link {
 
     async fn update_user(&self, tag: &Tag, user: StoredUser) -> Result<bool, StoreError> {
         let mut call = SCRIPTS.update_user.prepare_invoke();
-        call.key(self.key(tag)).arg(write_user(&user)?).arg(user.as_of.millis());
+        call.key(self.key(tag)).arg(write_user(&user)).arg(user.as_of.millis());
         self.run(async |connection| call.invoke_async(connection).await).await
     }
 
@@ -148,6 +124,13 @@ impl Store for Link {
     }
 }
 
+fn three(reply: Value) -> Option<[Value; 3]> {
+    match reply {
+        Value::Array(values) => values.try_into().ok(),
+        _ => None,
+    }
+}
+
 /// `s:` or `t:` and the digest, as raw bytes.
 fn field(kind: &[u8; 2], id: &Digest) -> [u8; 34] {
     let mut field = [0; 34];
@@ -156,42 +139,52 @@ fn field(kind: &[u8; 2], id: &Digest) -> [u8; 34] {
     field
 }
 
-fn write_record(record: &Record) -> Result<Vec<u8>, StoreError> {
-    let row = Row {
-        handle: record.handle.to_string(),
-        created: record.created.millis(),
-        end: record.end.millis(),
-        authenticated_at: record.authenticated_at.millis(),
-        remembered: record.remembered,
-        user_agent: record.user_agent.as_deref().map(Into::into),
-        address: record.address,
+/// A record as it lies in Redis, one line of words:
+/// `1 <created> <end> <authenticated at> <0 or 1: remembered> <handle> <address or -> [<agent>]`.
+///
+/// Words and not JSON: each guarded request reads one, and each session pays for its bytes.
+fn write_record(record: &Record) -> String {
+    let Record { handle, created, end, authenticated_at, remembered, user_agent, address } = record;
+    let (created, end, at) = (created.millis(), end.millis(), authenticated_at.millis());
+    let address = address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+    let remembered = u8::from(*remembered);
+    let mut line = format!("1 {created} {end} {at} {remembered} {handle} {address}");
+    if let Some(agent) = user_agent {
+        line.push(' ');
+        line.push_str(agent);
+    }
+    line
+}
+
+fn read_record(line: &[u8]) -> Option<Record> {
+    let mut words = std::str::from_utf8(line).ok()?.splitn(8, ' ');
+    (words.next()? == "1").then_some(())?;
+    let mut time = || Some(Time::from_millis(words.next()?.parse().ok()?));
+    let (created, end, authenticated_at) = (time()?, time()?, time()?);
+    let remembered = match words.next()? {
+        "0" => false,
+        "1" => true,
+        _ => return None,
     };
-    serde_json::to_vec(&row).map_err(unreadable)
+    let handle = Handle::parse(words.next()?)?;
+    let address = match words.next()? {
+        "-" => None,
+        address => Some(address.parse().ok()?),
+    };
+    let user_agent = words.next().map(Into::into);
+    Some(Record { handle, created, end, authenticated_at, remembered, user_agent, address })
 }
 
-fn read_record(text: &[u8]) -> Result<Record, StoreError> {
-    let row: Row<'_> = serde_json::from_slice(text).map_err(unreadable)?;
-    Ok(Record {
-        handle: Handle::parse(&row.handle).ok_or_else(|| unreadable("not a handle"))?,
-        created: Time::from_millis(row.created),
-        end: Time::from_millis(row.end),
-        authenticated_at: Time::from_millis(row.authenticated_at),
-        remembered: row.remembered,
-        user_agent: row.user_agent.map(|agent| agent.into()),
-        address: row.address,
-    })
+/// A user as it lies in Redis: `<version> <as of> <JSON>`.
+fn write_user(user: &StoredUser) -> String {
+    format!("{} {} {}", user.version, user.as_of.millis(), user.json)
 }
 
-fn write_user(user: &StoredUser) -> Result<Vec<u8>, StoreError> {
-    let json = serde_json::from_str(&user.json).map_err(unreadable)?;
-    let row = UserRow { version: user.version, as_of: user.as_of.millis(), json };
-    serde_json::to_vec(&row).map_err(unreadable)
-}
-
-fn read_user(text: &[u8]) -> Result<StoredUser, StoreError> {
-    let row: UserRow<'_> = serde_json::from_slice(text).map_err(unreadable)?;
-    let as_of = Time::from_millis(row.as_of);
-    Ok(StoredUser { version: row.version, json: row.json.get().into(), as_of })
+fn read_user(line: &[u8]) -> Option<StoredUser> {
+    let mut words = std::str::from_utf8(line).ok()?.splitn(3, ' ');
+    let version = words.next()?.parse().ok()?;
+    let as_of = Time::from_millis(words.next()?.parse().ok()?);
+    Some(StoredUser { version, as_of, json: words.next()?.into() })
 }
 
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
@@ -201,4 +194,56 @@ fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Sto
 /// What lies there is not ours to read: a key of another type.
 pub fn is_foreign(error: &RedisError) -> bool {
     error.code() == Some("WRONGTYPE")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_and_a_user_read_back_as_they_were_written() {
+        for (user_agent, address) in [
+            (None, None),
+            (Some("Mozilla/5.0 (X11; Linux) - é"), Some([192, 0, 2, 1].into())),
+            (Some("-"), Some(std::net::Ipv6Addr::LOCALHOST.into())),
+            (Some(""), None),
+        ] {
+            let record = Record {
+                handle: Handle::random().unwrap(),
+                created: Time::from_millis(1),
+                end: Time::from_millis(u64::MAX),
+                authenticated_at: Time::from_millis(3),
+                remembered: user_agent.is_some(),
+                user_agent: user_agent.map(Into::into),
+                address,
+            };
+            assert_eq!(read_record(write_record(&record).as_bytes()), Some(record));
+        }
+        let json = "{\"name\": \"Ada Lovelace\"}".into();
+        let user = StoredUser { version: 7, json, as_of: Time::from_millis(5) };
+        assert_eq!(read_user(write_user(&user).as_bytes()), Some(user));
+    }
+
+    #[test]
+    fn what_is_neither_is_not_taken_for_one() {
+        let good = "1 1 2 3 0 AAAAAAAAAAAAAAAAAAAAAA - agent";
+        assert!(read_record(good.as_bytes()).is_some());
+        for bad in [
+            "",
+            "1",
+            "{}",
+            &good[2..],
+            &good.replacen('1', "2", 1),
+            &good.replace(" 0 ", " 2 "),
+            &good.replace(" - ", " 1.2.3 "),
+            &good.replace("AA ", "A "),
+            "1 -1 2 3 0 x -",
+        ] {
+            assert!(read_record(bad.as_bytes()).is_none(), "{bad}");
+        }
+        assert!(read_record(b"\xff").is_none());
+        for bad in ["", "1", "1 2", "x 2 {}", "1 x {}"] {
+            assert!(read_user(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
 }

@@ -391,7 +391,7 @@ async fn the_hash_of_a_user_is_another_after_each_launch() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let listen = heard.clone();
         let fairing = Identity::<Account>::sessions().on_event(move |event| {
-            listen.lock().unwrap().push(event.user_hash().map(str::to_owned))
+            listen.lock().unwrap().push(event.user_hash().map(str::to_owned));
         });
         let rocket = rocket::custom(rocket::Config::debug_default()).attach(fairing);
         let client = Client::tracked(rocket.mount("/", routes![login, logout])).await.unwrap();

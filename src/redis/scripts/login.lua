@@ -2,7 +2,7 @@
 -- Begins a session of one user, ends those that it replaces, and evicts the oldest over the bound.
 --
 -- KEYS[1]  the user's HASH
--- ARGV     1 id (32 bytes)   2 record (JSON)   3 user (JSON)   4 as of / since (ms)
+-- ARGV     1 id (32 bytes)   2 record   3 user   4 as of / since (ms)
 --          5 own revocation (ms, or empty)   6 most sessions   7 now (ms)   8 idle (ms)
 --          9.. ids that the login replaces
 -- Reply    'kept' or 'revoked'
@@ -42,24 +42,28 @@ for n = 1, #stored, 2 do
         user = value
     end
 end
-local function expiry(record, last)
-    if record.m then
-        return record.e
+-- A record's creation and its end by use: `1 <created> <end> <authenticated at> <remembered> ..`
+local function read(record, last)
+    local created, ends, remembered = string.match(record, '^1 (%d+) (%d+) %d+ ([01]) ')
+    if not created then
+        return 0, 0
     end
-    return math.min(record.e, last + idle)
+    created, ends = tonumber(created), tonumber(ends)
+    if remembered == '0' then
+        ends = math.min(ends, (last or created) + idle)
+    end
+    return created, ends
 end
 local function drop(name)
     redis.call('HDEL', key, 's:' .. name, 't:' .. name)
 end
 local living, latest = {}, 0
-for name, text in pairs(records) do
-    local read, record = pcall(cjson.decode, text)
-    local whole = read and type(record) == 'table' and tonumber(record.c) and tonumber(record.e)
-    local ends = whole and expiry(record, seen[name] or record.c) or 0
+for name, record in pairs(records) do
+    local created, ends = read(record, seen[name])
     if replaced[name] or ends <= now then
         drop(name)
     else
-        table.insert(living, { name = name, created = record.c, ends = ends })
+        table.insert(living, { name = name, created = created, ends = ends })
     end
 end
 table.sort(living, function(a, b)
@@ -72,13 +76,14 @@ for _, session in ipairs(living) do
     latest = math.max(latest, session.ends)
 end
 
-local known = user and select(2, pcall(cjson.decode, user))
-if type(known) ~= 'table' or not tonumber(known.a) or known.a <= since then
+-- A user is `<version> <as of> <JSON>`.
+local as_of = user and tonumber(string.match(user, '^%d+ (%d+) ') or '')
+if not as_of or as_of <= since then
     redis.call('HSET', key, 'u', ARGV[3])
 end
 redis.call('HSET', key, 's:' .. id, ARGV[2])
-local record = cjson.decode(ARGV[2])
-latest = math.max(latest, expiry(record, record.c))
+local _, ends = read(ARGV[2], nil)
+latest = math.max(latest, ends)
 if revoked then
     latest = math.max(latest, tonumber(revoked) + 600000)
 end
