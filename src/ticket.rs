@@ -91,9 +91,9 @@ impl Handle {
     }
 
     #[cfg(feature = "redis")]
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let mut bytes = [0; 16];
-        secret::decode(text.as_bytes(), &mut bytes).then_some(Handle(bytes))
+        secret::decode(text, &mut bytes).then_some(Handle(bytes))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use deadpool_redis::redis::{RedisError, Script, Value, cmd, from_redis_value};
+use deadpool_redis::redis::{Cmd, RedisError, Script, Value, from_redis_value};
 
 use super::Link;
 use crate::clock::Time;
@@ -41,19 +41,30 @@ impl Scripts {
 
 impl Link {
     fn key(&self, tag: &Tag) -> Vec<u8> {
+        let prefix = self.prefix().as_bytes();
+        let mut key = Vec::with_capacity(prefix.len() + 24);
+        key.extend_from_slice(prefix);
         // The braces make the tag alone decide the slot of a Cluster.
-        let tag = crate::secret::encode(tag.as_bytes());
-        format!("{}{{{tag}}}", self.prefix()).into_bytes()
+        key.push(b'{');
+        key.extend_from_slice(crate::secret::encode(tag.as_bytes()).as_bytes());
+        key.push(b'}');
+        key
     }
 }
 
 #[async_trait]
 impl Store for Link {
     async fn find(&self, tag: &Tag, id: &Digest) -> Result<Option<Found>, StoreError> {
-        let mut command = cmd("HMGET");
-        command.arg(self.key(tag)).arg(&field(b"s:", id)).arg(&field(b"t:", id)).arg(b"u");
+        // Room for the whole command, so that it is laid out in one piece.
+        let mut command = Cmd::with_capacity(5, 160);
+        command
+            .arg(b"HMGET")
+            .arg(self.key(tag))
+            .arg(&field(b"s:", id))
+            .arg(&field(b"t:", id))
+            .arg(b"u");
         let reply: Value =
-            self.run(async |connection| command.query_async(connection).await).await?;
+            self.run(async |connection| connection.send_packed_command(&command).await).await?;
         // Taken apart by hand: the values are moved, not copied.
         let (record, seen, user) = match three(reply) {
             Some([Value::BulkString(record), seen, Value::BulkString(user)]) => {
@@ -157,21 +168,28 @@ fn write_record(record: &Record) -> String {
 }
 
 fn read_record(line: &[u8]) -> Option<Record> {
-    let mut words = std::str::from_utf8(line).ok()?.splitn(8, ' ');
-    (words.next()? == "1").then_some(())?;
-    let mut time = || Some(Time::from_millis(words.next()?.parse().ok()?));
-    let (created, end, authenticated_at) = (time()?, time()?, time()?);
+    let mut words = Words(line);
+    (words.next()? == b"1").then_some(())?;
+    let (created, end, authenticated_at) = (words.time()?, words.time()?, words.time()?);
     let remembered = match words.next()? {
-        "0" => false,
-        "1" => true,
+        b"0" => false,
+        b"1" => true,
         _ => return None,
     };
     let handle = Handle::parse(words.next()?)?;
-    let address = match words.next()? {
-        "-" => None,
-        address => Some(address.parse().ok()?),
+    // The address is the last word where there is no agent.
+    let (address, agent) = match words.next() {
+        Some(address) => (address, Some(words.0)),
+        None => (words.0, None),
     };
-    let user_agent = words.next().map(Into::into);
+    let address = match address {
+        b"-" => None,
+        address => Some(std::str::from_utf8(address).ok()?.parse().ok()?),
+    };
+    let user_agent = match agent {
+        Some(agent) => Some(std::str::from_utf8(agent).ok()?.into()),
+        None => None,
+    };
     Some(Record { handle, created, end, authenticated_at, remembered, user_agent, address })
 }
 
@@ -181,10 +199,30 @@ fn write_user(user: &StoredUser) -> String {
 }
 
 fn read_user(line: &[u8]) -> Option<StoredUser> {
-    let mut words = std::str::from_utf8(line).ok()?.splitn(3, ' ');
-    let version = words.next()?.parse().ok()?;
-    let as_of = Time::from_millis(words.next()?.parse().ok()?);
-    Some(StoredUser { version, as_of, json: words.next()?.into() })
+    let mut words = Words(line);
+    let version = u32::try_from(number(words.next()?)?).ok()?;
+    let as_of = words.time()?;
+    Some(StoredUser { version, as_of, json: std::str::from_utf8(words.0).ok()?.into() })
+}
+
+/// What is left of a line of words with one space between them.
+struct Words<'a>(&'a [u8]);
+
+impl<'a> Words<'a> {
+    /// The next word that has a space behind it.
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (word, rest) = self.0.split_at(self.0.iter().position(|byte| *byte == b' ')?);
+        self.0 = &rest[1..];
+        Some(word)
+    }
+
+    fn time(&mut self) -> Option<Time> {
+        number(self.next()?).map(Time::from_millis)
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
