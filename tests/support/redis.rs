@@ -1,5 +1,6 @@
 //! tests/support/redis.rs: a real redis-server of the test's own, and a proxy in front of it that counts
 //! what a client sends, and cuts or swallows when it is told to.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::net::TcpListener as StdListener;
 use std::path::PathBuf;
