@@ -64,7 +64,21 @@ async fn what_is_insecure_does_not_launch_in_release_and_says_its_code_and_fix()
         ("debug", "address = '0.0.0.0'\nidentity.behind_tls_proxy = true", true, ""),
         ("release", "identity.allow = ['RI001']", false, "RI009"),
     ];
-    for (profile, settings, expected, text) in cases {
+    #[cfg(feature = "redis")]
+    let redis = [
+        ("debug", "identity.store = 'redis'", false, "RI017"),
+        ("debug", "databases.identity.connect_timeout = 1", false, "url"),
+        ("debug", "databases.identity.url = 'http://h'", false, "RI009"),
+        // Nothing listens there: the launch goes on, and says so.
+        ("release", "databases.identity.url = 'redis://127.0.0.1:1'", true, "RI023"),
+        ("debug", "databases.identity = { url = 'redis://127.0.0.1:1', bogus = 1 }", true, "RI016"),
+        ("debug", "identity.store = 'memory'\ndatabases.identity.url = 'redis://h'", true, ""),
+        ("release", "databases.identity.url = 'redis://redis.internal'", false, "RI018"),
+        ("release", "databases.identity.url = 'redis://:word@redis.internal'", false, "RI019"),
+    ];
+    #[cfg(not(feature = "redis"))]
+    let redis = [("debug", "identity.store = 'redis'", false, "RI017")];
+    for (profile, settings, expected, text) in cases.into_iter().chain(redis) {
         let settings_over_all = Toml::string(settings).profile(Profile::Global);
         let figment = figment(profile).merge(settings_over_all);
         new_lines();

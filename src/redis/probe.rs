@@ -66,8 +66,7 @@ async fn skew(connection: &mut MultiplexedConnection) -> RedisResult<Option<Find
     let (seconds, micros): (u64, u64) = cmd("TIME").query_async(connection).await?;
     let after = Clock::system().now().millis();
     let theirs = seconds * 1_000 + micros / 1_000;
-    // Theirs was read at some moment between.
-    let apart = before.saturating_sub(theirs).max(theirs.saturating_sub(after));
+    let apart = apart(before, theirs, after);
     Ok((apart > SKEW_MS).then(|| {
         let text = format!(
             "this machine's clock and that of Redis are {apart} ms apart: a login may be refused \
@@ -75,6 +74,11 @@ async fn skew(connection: &mut MultiplexedConnection) -> RedisResult<Option<Find
         );
         Finding::warn("RI021", text)
     }))
+}
+
+/// How far their clock is at least from ours, theirs having been read at some moment between.
+fn apart(before: u64, theirs: u64, after: u64) -> u64 {
+    before.saturating_sub(theirs).max(theirs.saturating_sub(after))
 }
 
 /// Runs each script once on a key of its own, so that a right which is missing is named now.
@@ -122,4 +126,16 @@ fn note(findings: &mut Vec<Finding>, error: Option<RedisError>) -> RedisResult<(
 fn read_only() -> RedisError {
     let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
     (kind, "this server is a replica and takes no writes").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_answer_is_no_skew_and_a_clock_that_is_off_is_one_in_both_directions() {
+        assert_eq!(apart(10_000, 12_000, 15_000), 0);
+        assert_eq!(apart(10_000, 8_500, 10_001), 1_500);
+        assert_eq!(apart(10_000, 11_600, 10_001), 1_599);
+    }
 }
