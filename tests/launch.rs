@@ -7,20 +7,8 @@ mod support;
 
 use rocket::figment::providers::{Format, Toml};
 use rocket::figment::{Figment, Profile};
-use rocket_identity::{Identity, User, UserId};
-use serde::{Deserialize, Serialize};
-use support::{Captured, figment};
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Account {
-    id: u64,
-}
-
-impl User for Account {
-    fn id(&self) -> UserId {
-        self.id.into()
-    }
-}
+use rocket_identity::Identity;
+use support::{Account, Captured, figment};
 
 async fn launches(figment: Figment) -> bool {
     let rocket = rocket::custom(figment).attach(Identity::<Account>::sessions());

@@ -13,21 +13,9 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::cmd;
 use rocket::{get, post, routes};
-use rocket_identity::{Auth, Error, Identity, MaybeUser, SessionUser, User, UserId, catchers};
-use serde::{Deserialize, Serialize};
-use support::{Answer, Server, figment};
+use rocket_identity::{Auth, Error, Identity, MaybeUser, SessionUser, catchers};
+use support::{Account, Answer, Server, figment};
 use support_redis::{Proxy, Redis};
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Account {
-    id: u64,
-}
-
-impl User for Account {
-    fn id(&self) -> UserId {
-        self.id.into()
-    }
-}
 
 #[get("/me")]
 fn me(user: SessionUser<Account>) -> String {

@@ -15,9 +15,8 @@ use std::sync::Arc;
 
 use rocket::figment::Figment;
 use rocket::{get, post, routes};
-use rocket_identity::{Auth, Error, Identity, SessionUser, User, UserId, catchers};
-use serde::{Deserialize, Serialize};
-use support::{Answer, Server, figment};
+use rocket_identity::{Auth, Error, Identity, SessionUser, catchers};
+use support::{Account, Answer, Server, figment};
 use support_redis::Redis;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -26,17 +25,6 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Account {
-    id: u64,
-}
-
-impl User for Account {
-    fn id(&self) -> UserId {
-        self.id.into()
-    }
-}
 
 #[get("/me")]
 fn me(user: SessionUser<Account>) -> String {

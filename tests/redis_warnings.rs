@@ -11,21 +11,9 @@ mod support_redis;
 use std::time::{Duration, Instant};
 
 use rocket::{get, routes};
-use rocket_identity::{Identity, SessionUser, User, UserId};
-use serde::{Deserialize, Serialize};
-use support::{Captured, Server, figment};
+use rocket_identity::{Identity, SessionUser};
+use support::{Account, Captured, Server, figment};
 use support_redis::Redis;
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Account {
-    id: u64,
-}
-
-impl User for Account {
-    fn id(&self) -> UserId {
-        self.id.into()
-    }
-}
 
 #[get("/me")]
 fn me(_user: SessionUser<Account>) {}

@@ -8,8 +8,22 @@ use std::sync::{Mutex, OnceLock};
 use rocket::figment::Figment;
 use rocket::{Build, Rocket, Shutdown};
 use rocket_identity::testing::Clock;
+use rocket_identity::{User, UserId};
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// The user of tests to which its name is nothing.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Account {
+    pub id: u64,
+}
+
+impl User for Account {
+    fn id(&self) -> UserId {
+        self.id.into()
+    }
+}
 
 /// A server that stops when the test drops it.
 pub struct Server {
