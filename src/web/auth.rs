@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::slice;
 use std::sync::Arc;
 
+use rocket::http::HeaderMap;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
 
@@ -48,7 +49,7 @@ use crate::user::User;
 pub struct Auth<'r, U> {
     core: &'r Core,
     visit: &'r Visit<U>,
-    user_agent: Option<&'r str>,
+    headers: &'r HeaderMap<'r>,
 }
 
 /// A login about to begin, made by [`Auth::begin`]; `.await` it.
@@ -183,7 +184,7 @@ impl<'r, U: User> Auth<'r, U> {
             tag,
             user: StoredUser { version: U::VERSION, json: user_json, as_of: self.visit.began },
             remembered,
-            user_agent: self.user_agent,
+            user_agent: self.headers.get_one("User-Agent"),
             address: self.visit.peer,
             presented: own.unwrap_or(self.visit.presented.tickets()),
             own_revocation: acts.revocation,
@@ -272,8 +273,7 @@ impl<'r, U: User> FromRequest<'r> for Auth<'r, U> {
 
 impl<'r, U: User> Auth<'r, U> {
     pub(super) fn new(core: &'r Core, request: &'r Request<'_>) -> Self {
-        let user_agent = request.headers().get_one("User-Agent");
-        Auth { core, visit: Visit::of(core, request), user_agent }
+        Auth { core, visit: Visit::of(core, request), headers: request.headers() }
     }
 }
 

@@ -33,8 +33,10 @@ pub fn complete<U: User>(visit: &Visit<U>, response: &mut Response<'_>) {
 
 /// Another value beside `no-store` may win in some cache, so it replaces what was there.
 pub fn forbid_storing(response: &mut Response<'_>) {
-    let kept = response.headers().get("Cache-Control").any(|field| {
-        field.split(',').any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
+    // Compared one by one: Rocket's map would hash the name, which costs more than the few there are.
+    let kept = response.headers().iter().any(|field| {
+        field.name() == "Cache-Control"
+            && field.value().split(',').any(|one| one.trim().eq_ignore_ascii_case("no-store"))
     });
     if !kept {
         response.set_raw_header("Cache-Control", "no-store");
