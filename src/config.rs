@@ -198,6 +198,18 @@ mod tests {
     }
 
     #[test]
+    fn a_named_table_lies_over_the_common_one_whatever_else_is_configured() {
+        let figment = Figment::new()
+            .merge(("identity.named.admin.session.idle", "5m"))
+            .select("release")
+            .merge(("databases.identity.url", "redis://h"));
+        for figment in [figment.clone(), Figment::from(&figment)] {
+            let admin = Settings::read(&figment, "admin").unwrap();
+            assert_eq!(admin.session.idle, Duration::from_secs(300));
+        }
+    }
+
+    #[test]
     fn a_wrong_value_is_refused_by_the_name_of_its_key() {
         for (identity, named) in [
             (json!({ "session": { "idle": "soon" } }), "idle"),

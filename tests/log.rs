@@ -36,7 +36,7 @@ async fn logout(auth: Auth<'_, Account>) -> Result<(), Error> {
     auth.logout().await
 }
 
-/// Rows 91 and 93. The log is this process's, so that one test has the file to itself.
+/// Rows 31, 91 and 93. The log is this process's, so that one test has the file to itself.
 #[tokio::test]
 async fn no_ticket_nor_user_text_is_in_our_log_at_trace() {
     let captured = Captured::install();

@@ -6,16 +6,15 @@
 #![allow(clippy::disallowed_methods, reason = "faults take real time")]
 
 mod support;
-#[path = "support/redis.rs"]
-mod support_redis;
 
 use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::cmd;
 use rocket::{get, post, routes};
-use rocket_identity::{Auth, Error, Identity, MaybeUser, SessionUser, catchers};
+use rocket_identity::{Auth, Error, Identity, MaybeUser, SessionUser, User, UserId, catchers};
+use serde::{Deserialize, Serialize};
+use support::redis::{Proxy, Redis};
 use support::{Account, Answer, Server, figment};
-use support_redis::{Proxy, Redis};
 
 #[get("/me")]
 fn me(user: SessionUser<Account>) -> String {
@@ -133,6 +132,37 @@ async fn no_ticket_is_in_redis_and_its_key_opens_nothing() {
     }
     let left: i64 = redis.ask(cmd("PTTL").arg(format!("ri:{{{tag}}}")));
     assert!((1_790_000..=1_800_000).contains(&left), "half an hour, not {left} ms");
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Admin {
+    id: u64,
+}
+
+impl User for Admin {
+    fn id(&self) -> UserId {
+        self.id.into()
+    }
+}
+
+#[get("/admin")]
+fn admin(_user: SessionUser<Admin>) {}
+
+/// Two fairings on one Redis have keys of their own: a customer's ticket is no admin's session, though
+/// the stored customer would read as an admin.
+#[tokio::test]
+async fn a_customers_ticket_presented_as_an_admins_is_nobodys() {
+    let redis = Redis::start(&[]);
+    let figment = figment("release").merge(("databases.identity.url", redis.url()));
+    let rocket = rocket::custom(figment)
+        .attach(Identity::<Account>::sessions())
+        .attach(Identity::<Admin>::sessions().named("admin"))
+        .mount("/", routes![login, me, admin]);
+    let server = Server::start(rocket).await;
+    let customer = log_in(&server, 1).await;
+    let crossed = customer.replace("__Host-session", "__Host-admin-session");
+    assert_eq!(get(&server, "/admin", &crossed).await.status, 401);
+    assert_eq!(get(&server, "/me", &customer).await.status, 200);
 }
 
 /// One command for a guarded read, none for a stranger, one round trip for each act.

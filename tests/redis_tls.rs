@@ -5,8 +5,6 @@
 #![allow(clippy::disallowed_methods, reason = "faults take real time")]
 
 mod support;
-#[path = "support/redis.rs"]
-mod support_redis;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -16,8 +14,8 @@ use std::sync::Arc;
 use rocket::figment::Figment;
 use rocket::{get, post, routes};
 use rocket_identity::{Auth, Error, Identity, SessionUser, catchers};
+use support::redis::Redis;
 use support::{Account, Answer, Server, figment};
-use support_redis::Redis;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;

@@ -5,15 +5,13 @@
 #![allow(clippy::disallowed_methods, reason = "faults take real time")]
 
 mod support;
-#[path = "support/redis.rs"]
-mod support_redis;
 
 use std::time::{Duration, Instant};
 
 use rocket::{get, routes};
 use rocket_identity::{Identity, SessionUser};
+use support::redis::Redis;
 use support::{Account, Captured, Server, figment};
-use support_redis::Redis;
 
 #[get("/me")]
 fn me(_user: SessionUser<Account>) {}

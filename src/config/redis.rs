@@ -27,7 +27,8 @@ pub struct Database {
     /// Connections of the application's own pool; sessions share one.
     #[serde(default = "sixteen")]
     pub max_connections: usize,
-    /// Every key of ours starts with it.
+    /// Every key of ours starts with it: two applications on one Redis need two, or a ticket of one
+    /// would be a session of the other.
     #[serde(default = "prefix")]
     pub prefix: String,
 }

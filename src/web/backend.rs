@@ -23,13 +23,24 @@ pub enum Backend {
 
 impl Backend {
     /// `redis` where its table exists, else `memory`, unless `identity.store` says which.
+    ///
+    /// Each fairing has keys of its own: in one store a customer's ticket, presented as an admin's,
+    /// would find the customer, and be read as an admin.
     #[cfg(feature = "redis")]
-    pub fn choose(settings: &Settings, figment: &Figment) -> Result<(Self, Vec<Finding>), Finding> {
+    pub fn choose(
+        settings: &Settings,
+        figment: &Figment,
+        fairing: &str,
+    ) -> Result<(Self, Vec<Finding>), Finding> {
         if settings.store == Some(StoreKind::Memory) {
             return Ok((Backend::Memory, Vec::new()));
         }
         match (Database::read(figment)?, settings.store) {
-            (Some((database, warnings)), _) => {
+            (Some((mut database, warnings)), _) => {
+                if !fairing.is_empty() {
+                    database.prefix.push_str(fairing);
+                    database.prefix.push(':');
+                }
                 let remote = Link::remote(&database).map_err(|error| {
                     let hint = match cfg!(feature = "redis-tls") {
                         true => "",
@@ -48,7 +59,11 @@ impl Backend {
     }
 
     #[cfg(not(feature = "redis"))]
-    pub fn choose(settings: &Settings, _: &Figment) -> Result<(Self, Vec<Finding>), Finding> {
+    pub fn choose(
+        settings: &Settings,
+        _: &Figment,
+        _: &str,
+    ) -> Result<(Self, Vec<Finding>), Finding> {
         match settings.store {
             Some(StoreKind::Redis) => {
                 Err(missing("the crate was built without its feature `redis`"))

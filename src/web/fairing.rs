@@ -107,7 +107,8 @@ impl<U: User> Identity<U> {
         let stop = |code, text: String| vec![Finding::refuse(code, text)];
         self.check_name().map_err(one)?;
         let settings = Settings::read(rocket.figment(), &self.name).map_err(one)?;
-        let (backend, findings) = Backend::choose(&settings, rocket.figment()).map_err(one)?;
+        let (backend, findings) =
+            Backend::choose(&settings, rocket.figment(), &self.name).map_err(one)?;
         report(&findings);
         let around = surroundings(rocket, &settings, backend.remote());
         let around = around.map_err(|error| stop("RI009", error.to_string()))?;

@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support")]
 
+#[cfg(feature = "redis")]
+pub mod redis;
+
 use std::net::SocketAddr;
 use std::sync::{Mutex, OnceLock};
 
@@ -30,6 +33,8 @@ pub struct Server {
     pub address: SocketAddr,
     pub clock: Clock,
     shutdown: Shutdown,
+    #[cfg(feature = "redis")]
+    _redis: Option<redis::Redis>,
 }
 
 /// What came back: status line, fields in order, body.
@@ -38,6 +43,18 @@ pub struct Answer {
     pub status: u16,
     pub fields: Vec<(String, String)>,
     pub body: String,
+}
+
+/// In tests/web_on_redis.rs every server has a Redis of its own, whatever else it is given.
+#[cfg(feature = "redis")]
+fn on_redis(rocket: Rocket<Build>) -> (Rocket<Build>, Option<redis::Redis>) {
+    let program = std::env::current_exe().unwrap();
+    if !program.file_stem().unwrap().to_string_lossy().starts_with("web_on_redis") {
+        return (rocket, None);
+    }
+    let redis = redis::Redis::start(&[]);
+    let figment = rocket.figment().clone().merge(("databases.identity.url", redis.url()));
+    (rocket.configure(figment), Some(redis))
 }
 
 /// Settings for tests: a free loopback port, one quiet log.
@@ -53,6 +70,8 @@ pub fn figment(profile: &str) -> Figment {
 
 impl Server {
     pub async fn start(rocket: Rocket<Build>) -> Self {
+        #[cfg(feature = "redis")]
+        let (rocket, redis) = on_redis(rocket);
         let clock = Clock::stopped();
         let (send, receive) = tokio::sync::oneshot::channel();
         let send = Mutex::new(Some(send));
@@ -67,7 +86,13 @@ impl Server {
         let rocket = rocket.manage(clock.clone()).attach(tell).ignite().await.expect("ignites");
         let shutdown = rocket.shutdown();
         tokio::spawn(async move { rocket.launch().await.map(drop) });
-        Server { address: receive.await.expect("lifts off"), clock, shutdown }
+        Server {
+            address: receive.await.expect("lifts off"),
+            clock,
+            shutdown,
+            #[cfg(feature = "redis")]
+            _redis: redis,
+        }
     }
 
     /// One HTTP/1.1 exchange: `head` is the request line and the fields, without `Host`.

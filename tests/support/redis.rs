@@ -1,6 +1,7 @@
 //! tests/support/redis.rs: a real redis-server of the test's own, and a proxy in front of it that counts
 //! what a client sends, and cuts or swallows when it is told to.
-#![allow(dead_code, reason = "each test file uses its part")]
+
+#![allow(clippy::disallowed_methods, reason = "a real server takes real time")]
 
 use std::net::TcpListener as StdListener;
 use std::path::PathBuf;
