@@ -108,9 +108,16 @@ async fn run(
     call.invoke_async::<u64>(connection).await.map(drop)
 }
 
-/// A missing right is a finding; everything else means that the connection is no good.
+/// A missing right and a full memory are findings; all else means that the connection is no good.
 fn note(findings: &mut Vec<Finding>, error: Option<RedisError>) -> RedisResult<()> {
     let Some(error) = error else { return Ok(()) };
+    if error.code() == Some("OOM") {
+        // Reads and logouts go on: those are what a full Redis needs most.
+        let text =
+            "Redis is full: logins are refused with 503 until there is room; raise maxmemory";
+        findings.push(Finding::warn("RI025", text.into()));
+        return Ok(());
+    }
     let text = error.to_string();
     let denied = error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
         || text.contains("no permissions")
