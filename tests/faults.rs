@@ -160,7 +160,6 @@ impl Fault {
     /// What is served throughout.
     fn serves(self) -> &'static [Kind] {
         match self {
-            Full | FullAndReset => &[Kind::Anonymous],
             Slow | Evicting | Spoilt => &KINDS,
             _ => &[Kind::Anonymous],
         }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{
-    ErrorKind, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, cmd,
+    ErrorKind, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, Value, cmd, pipe,
 };
 
 use super::session::SCRIPTS;
 use crate::clock::Clock;
 use crate::config::doctor::Finding;
+use crate::secret;
 
 /// How far the server's clock may be from ours.
 const SKEW_MS: u64 = 1_000;
@@ -36,10 +37,45 @@ pub async fn probe(
         Err(error) => note(&mut findings, Some(error))?,
     }
     for script in SCRIPTS.all() {
-        script.load_async(connection).await?;
+        note(&mut findings, script.load_async(connection).await.err())?;
     }
-    note(&mut findings, try_scripts(connection, prefix).await.err())?;
+    try_commands(connection, prefix, &mut findings).await?;
+    if findings.iter().all(|finding| finding.code != "RI022") {
+        note(&mut findings, try_scripts(connection, prefix).await.err())?;
+    }
     Ok(findings)
+}
+
+/// Each command that the scripts call, so that a right which is missing is named: inside a script
+/// Redis only says that some command is not allowed.
+async fn try_commands(
+    connection: &mut MultiplexedConnection,
+    prefix: &str,
+    findings: &mut Vec<Finding>,
+) -> RedisResult<()> {
+    let key = probe_key(prefix);
+    let mut commands = pipe();
+    commands.ignore_errors();
+    commands.cmd("HSET").arg(&key).arg("u").arg(0);
+    commands.cmd("HGET").arg(&key).arg("u");
+    commands.cmd("HMGET").arg(&key).arg("u");
+    commands.cmd("HEXISTS").arg(&key).arg("u");
+    commands.cmd("HKEYS").arg(&key);
+    commands.cmd("HGETALL").arg(&key);
+    commands.cmd("HDEL").arg(&key).arg("u");
+    commands.cmd("PEXPIREAT").arg(&key).arg(1);
+    commands.cmd("UNLINK").arg(&key);
+    let replies: Vec<RedisResult<Value>> = commands.query_async(connection).await?;
+    for reply in replies {
+        note(findings, reply.err())?;
+    }
+    Ok(())
+}
+
+/// A key that no other probe looks at: two processes may connect at once.
+fn probe_key(prefix: &str) -> String {
+    let random = secret::random_bytes::<8>().unwrap_or_default();
+    format!("{prefix}{{probe}}{}", secret::encode(&random))
 }
 
 async fn info(
@@ -83,7 +119,7 @@ fn apart(before: u64, theirs: u64, after: u64) -> u64 {
 
 /// Runs each script once on a key of its own, so that a right which is missing is named now.
 async fn try_scripts(connection: &mut MultiplexedConnection, prefix: &str) -> RedisResult<()> {
-    let key = format!("{prefix}{{probe}}");
+    let key = probe_key(prefix);
     let (login, touch, end, end_all) = SCRIPTS.each();
     let id = [0u8; 32];
     let now = Clock::system().now().millis();
@@ -95,10 +131,8 @@ async fn try_scripts(connection: &mut MultiplexedConnection, prefix: &str) -> Re
     run(connection, touch.key(&key).arg(&id).arg(now).arg(now + 1_000)).await?;
     run(connection, end.key(&key).arg(&id)).await?;
     run(connection, &mut end_all.key(&key)).await?;
-    let read: Vec<Option<Vec<u8>>> =
-        cmd("HMGET").arg(&key).arg("s:").arg("t:").arg("u").query_async(connection).await?;
-    drop(read);
-    Ok(())
+    // The revocation that the last script left is nobody's.
+    cmd("UNLINK").arg(&key).query_async::<u64>(connection).await.map(drop)
 }
 
 async fn run(
@@ -111,8 +145,8 @@ async fn run(
 /// A missing right and a full memory are findings; all else means that the connection is no good.
 fn note(findings: &mut Vec<Finding>, error: Option<RedisError>) -> RedisResult<()> {
     let Some(error) = error else { return Ok(()) };
-    if error.code() == Some("OOM") {
-        // Reads and logouts go on: those are what a full Redis needs most.
+    if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS")) {
+        // Reads go on, and logouts where there is no room: what a full Redis needs most.
         let text =
             "Redis is full: logins are refused with 503 until there is room; raise maxmemory";
         findings.push(Finding::warn("RI025", text.into()));

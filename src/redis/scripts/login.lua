@@ -15,6 +15,9 @@ local since, now, idle = tonumber(ARGV[4]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local revoked = redis.pcall('HGET', key, 'r')
 if type(revoked) == 'table' and revoked.err then
+    if not string.find(revoked.err, 'WRONGTYPE', 1, true) then
+        return revoked
+    end
     -- A key of another type: nothing of ours, and nobody could ever log in past it.
     redis.call('UNLINK', key)
     revoked = false

@@ -130,8 +130,8 @@ async fn back_after_a_logout_in_another_tab_shows_nothing_of_the_account() {
     assert!(!browser.source().await.contains(&handle));
 }
 
-/// Chromium 156 may show once more, from memory, the one page that the login itself led to: it misses
-/// the change of the cookie there. It is a picture: nothing on it works, and nothing brings it back.
+/// Unlike above, Chromium 156 mostly shows the page that the login's own redirect led to once more, from
+/// its back/forward cache and in spite of `no-store`. So: a picture at most, that a reload replaces.
 #[tokio::test]
 async fn whatever_back_shows_after_a_logout_opens_nothing() {
     let example = Example::with_tls();
