@@ -44,7 +44,7 @@ pub fn rocket() -> Rocket<Build> {
         .attach(Accounts::fairing())
         .register("/", rocket_identity::catchers())
         .register("/", catchers![other])
-        .mount("/", routes![home, login_page, login, logout, me, account, health, style])
+        .mount("/", routes![home, login_page, login, logout, me, account, health, style, back])
 }
 
 #[get("/")]
@@ -108,18 +108,26 @@ fn health() -> &'static str {
 }
 
 #[derive(Responder)]
-struct Style {
-    css: &'static str,
+struct Asset {
+    text: &'static str,
     kind: ContentType,
     cache: Header<'static>,
 }
 
 #[get("/style.css")]
-fn style() -> Style {
-    Style {
-        css: include_str!("style.css"),
-        kind: ContentType::CSS,
-        cache: Header::new("Cache-Control", "public, max-age=3600"),
+fn style() -> Asset {
+    Asset::of(include_str!("style.css"), ContentType::CSS)
+}
+
+/// The one script, which shows nobody's page after a logout.
+#[get("/back.js")]
+fn back() -> Asset {
+    Asset::of(include_str!("back.js"), ContentType::JavaScript)
+}
+
+impl Asset {
+    fn of(text: &'static str, kind: ContentType) -> Self {
+        Asset { text, kind, cache: Header::new("Cache-Control", "public, max-age=3600") }
     }
 }
 

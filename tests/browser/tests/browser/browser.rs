@@ -92,10 +92,6 @@ impl Browser {
         self.driver.back().await.unwrap();
     }
 
-    pub async fn reload(&self) {
-        self.driver.refresh().await.unwrap();
-    }
-
     /// Waits until the address is `url` and its page is there.
     pub async fn arrives(&self, url: &str) {
         self.until(url, async || {
