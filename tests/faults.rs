@@ -89,7 +89,6 @@ async fn process(url: &str) -> Server {
 
 /// What is measured here is measured alone; and the log is ours before a rocket makes its own.
 async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
-    Captured::install();
     static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let alone = ALONE.lock().await;
     // Before the first Rocket, whichever test that is in.

@@ -37,7 +37,6 @@ pub struct Link {
     lane: Lane,
     /// A lane of its own for writes that wait for replicas: `WAIT` holds up all that is behind it.
     durable: Option<(Lane, Durability)>,
-    prefix: String,
 }
 
 /// One multiplexed connection, shared by all requests and replaced when it is lost.
@@ -68,7 +67,6 @@ impl Link {
     /// Opens the link and tries once; where Redis is away the launch goes on and the link keeps
     /// trying. Only a URL or a CA that cannot be meant is an error.
     pub async fn open(database: Database) -> Result<(Self, Vec<Finding>), Source> {
-        let prefix = database.prefix.clone();
         let durable = match database.durability {
             Some(durability) => {
                 let mut database = database.clone();
@@ -78,7 +76,7 @@ impl Link {
             None => None,
         };
         let (lane, findings) = Lane::open(database).await?;
-        Ok((Link { lane, durable, prefix }, findings))
+        Ok((Link { lane, durable }, findings))
     }
 
     /// What the checks at launch want to know of the way to Redis.
@@ -93,7 +91,7 @@ impl Link {
     }
 
     pub fn prefix(&self) -> &str {
-        &self.prefix
+        &self.lane.shared.database.prefix
     }
 
     /// Runs one command or script, within the command's time.

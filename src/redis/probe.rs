@@ -147,9 +147,11 @@ fn note(findings: &mut Vec<Finding>, error: Option<RedisError>) -> RedisResult<(
     let Some(error) = error else { return Ok(()) };
     if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS")) {
         // Reads go on, and logouts where there is no room: what a full Redis needs most.
-        let text =
-            "Redis is full: logins are refused with 503 until there is room; raise maxmemory";
-        findings.push(Finding::warn("RI025", text.into()));
+        let text = format!("Redis takes no new data, so logins get 503 until it does: {error}");
+        // Each command would say so once more.
+        if findings.iter().all(|finding| finding.code != "RI025") {
+            findings.push(Finding::warn("RI025", text));
+        }
         return Ok(());
     }
     let text = error.to_string();

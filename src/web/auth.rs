@@ -2,7 +2,6 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::slice;
 use std::sync::Arc;
 
 use rocket::http::HeaderMap;
@@ -102,9 +101,8 @@ impl<'r, U: User> Auth<'r, U> {
     /// would live on.
     pub async fn logout(&self) -> Result<(), Error> {
         let mut acts = self.visit.acts.lock().await;
-        let own = acts.ticket.as_ref().map(slice::from_ref);
         let mut ended = Vec::new();
-        for ticket in own.unwrap_or(self.visit.presented.tickets()) {
+        for ticket in self.visit.tickets(&acts) {
             if self.core.sessions.end(ticket).await.map_err(|failure| self.failed(failure))? {
                 ended.push(*ticket.tag());
             }
@@ -178,7 +176,6 @@ impl<'r, U: User> Auth<'r, U> {
         }
         let user_json = self.written(&user).map_err(|failure| self.failed(failure))?;
         let mut acts = self.visit.acts.lock().await;
-        let own = acts.ticket.as_ref().map(slice::from_ref);
         let tag = Tag::of(&self.core.name, &id);
         let login = session::Login {
             tag,
@@ -186,7 +183,7 @@ impl<'r, U: User> Auth<'r, U> {
             remembered,
             user_agent: self.headers.get_one("User-Agent"),
             address: self.visit.peer,
-            presented: own.unwrap_or(self.visit.presented.tickets()),
+            presented: self.visit.tickets(&acts),
             own_revocation: acts.revocation,
         };
         let begun = self.core.sessions.begin(login).await;

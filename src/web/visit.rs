@@ -3,6 +3,7 @@
 
 use std::marker::PhantomData;
 use std::net::IpAddr;
+use std::slice;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rocket::Request;
@@ -68,11 +69,11 @@ struct Slot<U> {
 impl<U: User> Visit<U> {
     /// Notes the request's beginning.
     pub fn begin(core: &Core, request: &Request<'_>) {
-        request.local_cache(|| Slot::<U>::new(core.clock.now()));
+        Slot::<U>::of(core, request);
     }
 
     pub fn of<'r>(core: &Core, request: &'r Request<'_>) -> &'r Self {
-        let slot = request.local_cache(|| Slot::<U>::new(core.clock.now()));
+        let slot = Slot::of(core, request);
         slot.visit.get_or_init(|| {
             let origin_mattered = origin::matters(request);
             Visit {
@@ -91,7 +92,7 @@ impl<U: User> Visit<U> {
 
     /// The visit, where a guard of this fairing ran.
     pub fn seen<'r>(core: &Core, request: &'r Request<'_>) -> Option<&'r Self> {
-        request.local_cache(|| Slot::<U>::new(core.clock.now())).visit.get()
+        Slot::of(core, request).visit.get()
     }
 
     /// The user that a guard of this request found, if one did.
@@ -100,6 +101,12 @@ impl<U: User> Visit<U> {
             Some(Resolved::User(current)) => Some(current.user.id()),
             _ => None,
         }
+    }
+
+    /// The tickets that an act of this request ends: of the session that it began itself, else
+    /// those that it presented.
+    pub fn tickets<'a>(&'a self, acts: &'a Acts<U>) -> &'a [Ticket] {
+        acts.ticket.as_ref().map_or(self.presented.tickets(), slice::from_ref)
     }
 
     /// The one `Set-Cookie` that the response will carry; the last act's.
@@ -112,9 +119,13 @@ impl<U: User> Visit<U> {
     }
 }
 
-impl<U> Slot<U> {
-    fn new(began: Time) -> Self {
-        Slot { began, visit: OnceLock::new(), user: PhantomData }
+impl<U: User> Slot<U> {
+    fn of<'r>(core: &Core, request: &'r Request<'_>) -> &'r Self {
+        request.local_cache(|| Slot {
+            began: core.clock.now(),
+            visit: OnceLock::new(),
+            user: PhantomData,
+        })
     }
 }
 
