@@ -5,6 +5,8 @@
 //! `docs/redis.md`.
 
 mod connect;
+mod lane;
+mod link;
 mod pool;
 mod probe;
 mod session;
@@ -13,7 +15,8 @@ pub use deadpool_redis;
 
 pub use self::pool::{Connection, Pool, PoolError};
 
-pub(crate) use self::connect::{Link, install_tls_provider};
+pub(crate) use self::connect::{install_tls_provider, remote};
+pub(crate) use self::link::Link;
 
 #[cfg(test)]
 mod tests;

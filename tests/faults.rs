@@ -21,9 +21,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::cmd;
 use load::{KINDS, Kind, Load, Random, Sample, Tally, Verdict, by_kind};
-use rocket::{get, post, routes};
-use rocket_identity::{Auth, Error, Identity, MaybeUser, SessionUser, User, UserId, catchers};
-use serde::{Deserialize, Serialize};
+use support::app::app;
 use support::redis::{Proxy, Redis};
 use support::{Captured, Server, figment};
 use tokio::task::block_in_place;
@@ -35,43 +33,6 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// From the end of a fault to the last 503.
 const RECOVERY: Duration = Duration::from_secs(2);
 
-#[derive(Clone, Serialize, Deserialize)]
-struct Account {
-    id: u64,
-    name: String,
-}
-
-impl User for Account {
-    fn id(&self) -> UserId {
-        self.id.into()
-    }
-}
-
-#[get("/me")]
-fn me(user: SessionUser<Account>) -> String {
-    user.id.to_string()
-}
-
-#[get("/maybe")]
-fn maybe(user: MaybeUser<Account>) -> String {
-    user.user().map_or("nobody".into(), |user| user.id.to_string())
-}
-
-#[post("/login/<id>")]
-async fn login(auth: Auth<'_, Account>, id: u64) -> Result<(), Error> {
-    auth.login(Account { id, name: "Ada".into() }).await.map(drop)
-}
-
-#[post("/logout")]
-async fn logout(auth: Auth<'_, Account>) -> Result<(), Error> {
-    auth.logout().await
-}
-
-#[post("/logout-everywhere")]
-async fn logout_everywhere(auth: Auth<'_, Account>) -> Result<(), Error> {
-    auth.logout_everywhere().await
-}
-
 async fn process(url: &str) -> Server {
     // The default, 250 ms, is for figures from a quiet machine: a test command shares its own, and a
     // time-out that no fault caused would fail it.
@@ -80,11 +41,7 @@ async fn process(url: &str) -> Server {
         .merge(("databases.identity.url", url))
         .merge(("databases.identity.command_timeout", timeout))
         .merge(("log_level", "off"));
-    let rocket = rocket::custom(figment)
-        .attach(Identity::<Account>::sessions())
-        .register("/", catchers())
-        .mount("/", routes![me, maybe, login, logout]);
-    Server::start(rocket).await
+    Server::start(app(figment)).await
 }
 
 /// What is measured here is measured alone; and the log is ours before a rocket makes its own.
@@ -273,20 +230,20 @@ impl World {
 
     /// Records that cannot be decoded, users that cannot, and keys of another type.
     async fn spoil(&self, random: &mut Random) {
-        for n in 0..9 {
+        for n in 0..15 {
             let Some(session) = self.load.take_live(random) else { return };
             let key = format!("ri:{{{}}}", session.cookie.split_once('.').unwrap().1);
-            block_in_place(|| match n % 3 {
-                0 => {
-                    self.redis.tell(&format!("DEL {key}"));
-                    self.redis.tell(&format!("SET {key} x"));
+            block_in_place(|| {
+                self.redis.tell(&format!("HSET {key} r x"));
+                match n % 5 {
+                    0 => self.redis.tell(&format!("DEL {key}")),
+                    1 => self.redis.tell(&format!("HSET {key} u x")),
+                    2 => self.overwrite(&key, b"s:", "{}"),
+                    3 => self.overwrite(&key, b"s:", &endless_record()),
+                    _ => self.overwrite(&key, b"t:", "x"),
                 }
-                1 => self.redis.tell(&format!("HSET {key} u x")),
-                _ => {
-                    let fields: Vec<Vec<u8>> = self.redis.ask(cmd("HKEYS").arg(&key));
-                    for field in fields.iter().filter(|field| field.starts_with(b"s:")) {
-                        let _: i64 = self.redis.ask(cmd("HSET").arg(&key).arg(field).arg("{}"));
-                    }
+                if n % 5 == 0 {
+                    self.redis.tell(&format!("SET {key} x"));
                 }
             });
             let server = n % 2;
@@ -303,8 +260,26 @@ impl World {
                 Some(session) => self.load.keep_live(session),
                 None => self.load.violated(format!("a login did not mend it ({n})")),
             }
+            let left: i64 = block_in_place(|| self.redis.ask(cmd("PTTL").arg(&key)));
+            if !(1..=1_800_000).contains(&left) {
+                self.load.violated(format!("the key that a login mended lives {left} ms ({n})"));
+            }
         }
     }
+
+    /// Writes `value` beside or over each of a user's sessions.
+    fn overwrite(&self, key: &str, kind: &[u8], value: &str) {
+        let fields: Vec<Vec<u8>> = self.redis.ask(cmd("HKEYS").arg(key));
+        for field in fields.iter().filter(|field| field.starts_with(b"s:")) {
+            let field = [kind, &field[2..]].concat();
+            let _: i64 = self.redis.ask(cmd("HSET").arg(key).arg(field).arg(value));
+        }
+    }
+}
+
+/// A record that ends in 20 digits: more than Redis takes for a moment, and no `u64`.
+fn endless_record() -> String {
+    format!("1 1 {} 1 0 {} -", "9".repeat(20), "A".repeat(22))
 }
 
 /// What one kind of fault did, over all its turns.

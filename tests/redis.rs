@@ -10,67 +10,23 @@ mod support;
 use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::cmd;
-use rocket::{get, post, routes};
-use rocket_identity::{Auth, Error, Identity, MaybeUser, SessionUser, User, UserId, catchers};
+use rocket::{get, routes};
+use rocket_identity::{Identity, SessionUser, User, UserId};
 use serde::{Deserialize, Serialize};
+use support::app::app;
 use support::redis::{Proxy, Redis};
-use support::{Account, Answer, Server, figment};
-
-#[get("/me")]
-fn me(user: SessionUser<Account>) -> String {
-    user.id.to_string()
-}
-
-#[get("/maybe")]
-fn maybe(user: MaybeUser<Account>) -> String {
-    user.user().map_or("nobody".into(), |user| user.id.to_string())
-}
-
-#[post("/login/<id>")]
-async fn login(auth: Auth<'_, Account>, id: u64) -> Result<(), Error> {
-    auth.login(Account { id }).await.map(drop)
-}
-
-#[post("/logout")]
-async fn logout(auth: Auth<'_, Account>) -> Result<(), Error> {
-    auth.logout().await
-}
-
-#[post("/logout-everywhere")]
-async fn logout_everywhere(auth: Auth<'_, Account>) -> Result<(), Error> {
-    auth.logout_everywhere().await
-}
+use support::{Server, figment};
 
 /// A process of the application; several may share one Redis.
 async fn process(url: &str) -> Server {
-    let routes = routes![me, maybe, login, logout, logout_everywhere];
-    let figment = figment("release").merge(("databases.identity.url", url));
-    let rocket = rocket::custom(figment)
-        .attach(Identity::<Account>::sessions())
-        .register("/", catchers())
-        .mount("/", routes);
-    Server::start(rocket).await
-}
-
-async fn log_in(server: &Server, id: u64) -> String {
-    let answer = server.send(&format!("POST /login/{id}")).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.cookie().to_owned()
-}
-
-async fn get(server: &Server, path: &str, cookie: &str) -> Answer {
-    server.send(&format!("GET {path}\nCookie: {cookie}")).await
-}
-
-async fn post(server: &Server, path: &str, cookie: &str) -> Answer {
-    server.send(&format!("POST {path}\nCookie: {cookie}")).await
+    Server::start(app(figment("release").merge(("databases.identity.url", url)))).await
 }
 
 /// Asks until the answer has this status; how long that took.
 async fn until(server: &Server, path: &str, cookie: &str, status: u16) -> Duration {
     let start = Instant::now();
     loop {
-        let answer = get(server, path, cookie).await;
+        let answer = server.get(path, cookie).await;
         if answer.status == status {
             return start.elapsed();
         }
@@ -83,34 +39,34 @@ async fn until(server: &Server, path: &str, cookie: &str, status: u16) -> Durati
 async fn assert_away(server: &Server, cookie: &str) {
     for path in ["/me", "/maybe"] {
         let start = Instant::now();
-        let answer = get(server, path, cookie).await;
+        let answer = server.get(path, cookie).await;
         assert!(start.elapsed() < Duration::from_secs(2), "{path} took {:?}", start.elapsed());
         assert_eq!((answer.status, &*answer.code()), (503, "store_unavailable"), "{path}");
         assert!(answer.sets_no_cookie() && !answer.all("retry-after").is_empty());
     }
     for path in ["/login/1", "/logout", "/logout-everywhere"] {
         let start = Instant::now();
-        let answer = post(server, path, cookie).await;
+        let answer = server.post(path, cookie).await;
         assert!(start.elapsed() < Duration::from_secs(2), "{path} took {:?}", start.elapsed());
         assert_eq!((answer.status, &*answer.code()), (503, "store_unavailable"), "{path}");
         assert!(answer.sets_no_cookie(), "{path}");
     }
     assert_eq!(server.send("GET /me").await.status, 401);
     assert_eq!(server.send("GET /maybe").await.body, "nobody");
-    assert_eq!(get(server, "/maybe", "__Host-session=x").await.body, "nobody");
+    assert_eq!(server.get("/maybe", "__Host-session=x").await.body, "nobody");
 }
 
 #[tokio::test]
 async fn two_processes_share_a_login_and_a_logout() {
     let redis = Redis::start(&[]);
     let (one, two) = (process(&redis.url()).await, process(&redis.url()).await);
-    let cookie = log_in(&one, 7).await;
-    assert_eq!(get(&two, "/me", &cookie).await.body, "7");
-    assert_eq!(post(&two, "/logout", &cookie).await.status, 200);
-    assert_eq!(get(&one, "/me", &cookie).await.status, 401);
-    let (phone, laptop) = (log_in(&one, 7).await, log_in(&two, 7).await);
-    assert_eq!(post(&one, "/logout-everywhere", &phone).await.status, 200);
-    assert_eq!(get(&two, "/me", &laptop).await.status, 401);
+    let cookie = one.log_in(7).await;
+    assert_eq!(two.get("/me", &cookie).await.body, "7");
+    assert_eq!(two.post("/logout", &cookie).await.status, 200);
+    assert_eq!(one.get("/me", &cookie).await.status, 401);
+    let (phone, laptop) = (one.log_in(7).await, two.log_in(7).await);
+    assert_eq!(one.post("/logout-everywhere", &phone).await.status, 200);
+    assert_eq!(two.get("/me", &laptop).await.status, 401);
 }
 
 /// Row 2: nothing in Redis is a cookie's value, and nothing there opens a session.
@@ -118,7 +74,7 @@ async fn two_processes_share_a_login_and_a_logout() {
 async fn no_ticket_is_in_redis_and_its_key_opens_nothing() {
     let redis = Redis::start(&[]);
     let server = process(&redis.url()).await;
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     let (secret, tag) = cookie.strip_prefix("__Host-session=").unwrap().split_once('.').unwrap();
     let key = format!("ri:{{{tag}}}");
     assert!(redis.keys().contains(&key));
@@ -128,7 +84,7 @@ async fn no_ticket_is_in_redis_and_its_key_opens_nothing() {
         assert!(!String::from_utf8_lossy(bytes).contains(secret));
     }
     for forged in [key, format!("{}.{tag}", "A".repeat(43))] {
-        assert_eq!(get(&server, "/me", &format!("__Host-session={forged}")).await.status, 401);
+        assert_eq!(server.get("/me", &format!("__Host-session={forged}")).await.status, 401);
     }
     let left: i64 = redis.ask(cmd("PTTL").arg(format!("ri:{{{tag}}}")));
     assert!((1_790_000..=1_800_000).contains(&left), "half an hour, not {left} ms");
@@ -154,15 +110,14 @@ fn admin(_user: SessionUser<Admin>) {}
 async fn a_customers_ticket_presented_as_an_admins_is_nobodys() {
     let redis = Redis::start(&[]);
     let figment = figment("release").merge(("databases.identity.url", redis.url()));
-    let rocket = rocket::custom(figment)
-        .attach(Identity::<Account>::sessions())
+    let rocket = app(figment)
         .attach(Identity::<Admin>::sessions().named("admin"))
-        .mount("/", routes![login, me, admin]);
+        .mount("/", routes![admin]);
     let server = Server::start(rocket).await;
-    let customer = log_in(&server, 1).await;
+    let customer = server.log_in(1).await;
     let crossed = customer.replace("__Host-session", "__Host-admin-session");
-    assert_eq!(get(&server, "/admin", &crossed).await.status, 401);
-    assert_eq!(get(&server, "/me", &customer).await.status, 200);
+    assert_eq!(server.get("/admin", &crossed).await.status, 401);
+    assert_eq!(server.get("/me", &customer).await.status, 200);
 }
 
 /// One command for a guarded read, none for a stranger, one round trip for each act.
@@ -176,10 +131,10 @@ async fn each_request_sends_the_commands_that_it_must_and_no_more() {
         server.send(stranger).await;
         assert_eq!(proxy.take(), [""; 0], "{stranger}");
     }
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     assert_eq!(proxy.take(), ["EVALSHA"]);
     for path in ["/me", "/maybe"] {
-        get(&server, path, &cookie).await;
+        server.get(path, &cookie).await;
         assert_eq!(proxy.take(), ["HMGET"], "{path}");
     }
     server.send(&format!("GET /me\nCookie: {cookie}; {cookie}")).await;
@@ -187,17 +142,17 @@ async fn each_request_sends_the_commands_that_it_must_and_no_more() {
     server.send(&format!("POST /logout\nCookie: {cookie}\nOrigin: https://evil.test")).await;
     assert_eq!(proxy.take(), [""; 0], "another site spends nothing");
     server.clock.advance(Duration::from_secs(180));
-    get(&server, "/me", &cookie).await;
+    server.get("/me", &cookie).await;
     assert_eq!(proxy.take(), ["HMGET", "EVALSHA"], "a touch");
-    get(&server, "/me", &cookie).await;
+    server.get("/me", &cookie).await;
     assert_eq!(proxy.take(), ["HMGET"]);
-    let again = post(&server, "/login/1", &cookie).await.cookie().to_owned();
+    let again = server.post("/login/1", &cookie).await.cookie().to_owned();
     assert_eq!(proxy.take(), ["EVALSHA"], "a new login ends the old session in one step");
-    post(&server, "/logout-everywhere", &again).await;
+    server.post("/logout-everywhere", &again).await;
     assert_eq!(proxy.take(), ["HMGET", "EVALSHA"], "who it is, and the act");
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     proxy.take();
-    post(&server, "/logout", &cookie).await;
+    server.post("/logout", &cookie).await;
     assert_eq!(proxy.take(), ["EVALSHA"]);
 }
 
@@ -206,37 +161,37 @@ async fn a_flush_of_the_scripts_heals_itself() {
     let redis = Redis::start(&[]);
     let server = process(&redis.url()).await;
     redis.tell("SCRIPT FLUSH");
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     redis.tell("SCRIPT FLUSH");
-    assert_eq!(post(&server, "/logout", &cookie).await.status, 200);
-    assert_eq!(get(&server, "/me", &cookie).await.status, 401);
+    assert_eq!(server.post("/logout", &cookie).await.status, 200);
+    assert_eq!(server.get("/me", &cookie).await.status, 401);
 }
 
 #[tokio::test]
 async fn a_killed_redis_with_its_data_comes_back_with_every_session() {
     let redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let server = process(&redis.url()).await;
-    let (kept, ended) = (log_in(&server, 1).await, log_in(&server, 1).await);
-    assert_eq!(post(&server, "/logout", &ended).await.status, 200);
+    let (kept, ended) = (server.log_in(1).await, server.log_in(1).await);
+    assert_eq!(server.post("/logout", &ended).await.status, 200);
     redis.kill();
     assert_away(&server, &kept).await;
     redis.start_again();
     until(&server, "/me", &kept, 200).await;
-    assert_eq!(get(&server, "/me", &ended).await.status, 401, "a logout was undone");
-    log_in(&server, 2).await;
+    assert_eq!(server.get("/me", &ended).await.status, 401, "a logout was undone");
+    server.log_in(2).await;
 }
 
 #[tokio::test]
 async fn a_redis_that_restarts_empty_logs_everybody_out_and_serves_on() {
     let redis = Redis::start(&[]);
     let server = process(&redis.url()).await;
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     redis.kill();
     assert_away(&server, &cookie).await;
     redis.start_again();
     until(&server, "/me", &cookie, 401).await;
-    let cookie = log_in(&server, 1).await;
-    assert_eq!(get(&server, "/me", &cookie).await.status, 200);
+    let cookie = server.log_in(1).await;
+    assert_eq!(server.get("/me", &cookie).await.status, 200);
 }
 
 #[tokio::test]
@@ -248,7 +203,7 @@ async fn an_application_launches_while_redis_is_down() {
     assert_away(&server, &forged).await;
     redis.start_again();
     until(&server, "/me", &forged, 401).await;
-    log_in(&server, 1).await;
+    server.log_in(1).await;
 }
 
 /// Paused longer than the time-out, with a thousand requests in flight: each is answered in time, and
@@ -257,13 +212,13 @@ async fn an_application_launches_while_redis_is_down() {
 async fn a_paused_redis_answers_a_thousand_requests_in_time() {
     let redis = Redis::start(&[]);
     let server = std::sync::Arc::new(process(&redis.url()).await);
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     let ask_a_thousand_times = async |cookie: &str, expected: u16| {
         let start = Instant::now();
         let requests = (0..1_000).map(|_| {
             let (server, cookie) = (server.clone(), cookie.to_owned());
             tokio::spawn(async move {
-                assert_eq!(get(&server, "/maybe", &cookie).await.status, expected);
+                assert_eq!(server.get("/maybe", &cookie).await.status, expected);
             })
         });
         for request in requests.collect::<Vec<_>>() {
@@ -277,9 +232,9 @@ async fn a_paused_redis_answers_a_thousand_requests_in_time() {
     let paused = ask_a_thousand_times(&cookie, 503).await;
     let allowed = without * 2 + Duration::from_secs(1);
     assert!(paused < allowed, "{paused:?} while paused, {without:?} without Redis");
-    // Now the connection is given up: nobody waits any longer.
+    // The first of them made the link look, and it is given up: nobody waits any longer.
     let start = Instant::now();
-    assert_eq!(get(&server, "/me", &cookie).await.status, 503);
+    assert_eq!(server.get("/me", &cookie).await.status, 503);
     assert!(start.elapsed() < Duration::from_millis(240), "took {:?}", start.elapsed());
     redis.resume();
     until(&server, "/me", &cookie, 200).await;
@@ -290,16 +245,35 @@ async fn a_connection_cut_in_the_middle_of_a_reply_is_replaced() {
     let redis = Redis::start(&[]);
     let proxy = Proxy::before(redis.port).await;
     let server = process(&proxy.url()).await;
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     proxy.cut_next_reply();
-    assert_eq!(get(&server, "/me", &cookie).await.status, 503);
+    assert_eq!(server.get("/me", &cookie).await.status, 503);
     until(&server, "/me", &cookie, 200).await;
     // A login whose answer was lost may have happened; the next one is a session of its own.
     proxy.cut_next_reply();
-    assert_eq!(post(&server, "/login/2", "").await.status, 503);
+    assert_eq!(server.post("/login/2", "").await.status, 503);
     until(&server, "/me", &cookie, 200).await;
-    let second = log_in(&server, 2).await;
-    assert_eq!(get(&server, "/me", &second).await.body, "2");
+    let second = server.log_in(2).await;
+    assert_eq!(server.get("/me", &second).await.body, "2");
+}
+
+/// The hand-shake and the look at a new connection are few round trips, each with its own limit.
+#[tokio::test]
+async fn a_redis_that_is_slow_but_in_time_is_reconnected_to() {
+    let redis = Redis::start(&[]);
+    let proxy = Proxy::before(redis.port).await;
+    let server = process(&proxy.url()).await;
+    let cookie = server.log_in(1).await;
+    for delay in [120, 200] {
+        proxy.delay(Duration::from_millis(delay));
+        redis.tell("CLIENT KILL TYPE normal SKIPME yes");
+        until(&server, "/me", &cookie, 503).await;
+        until(&server, "/me", &cookie, 200).await;
+        for _ in 0..5 {
+            assert_eq!(server.get("/me", &cookie).await.status, 200, "at {delay} ms a reply");
+        }
+        proxy.delay(Duration::ZERO);
+    }
 }
 
 #[tokio::test]
@@ -307,7 +281,7 @@ async fn packets_that_vanish_are_a_time_out_and_then_no_connection() {
     let redis = Redis::start(&[]);
     let proxy = Proxy::before(redis.port).await;
     let server = process(&proxy.url()).await;
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     proxy.swallow(true);
     assert_away(&server, &cookie).await;
     proxy.swallow(false);
@@ -318,7 +292,7 @@ async fn packets_that_vanish_are_a_time_out_and_then_no_connection() {
 async fn a_client_kill_costs_one_request_at_most() {
     let redis = Redis::start(&[]);
     let server = process(&redis.url()).await;
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     redis.tell("CLIENT KILL TYPE normal SKIPME yes");
     assert!(until(&server, "/me", &cookie, 200).await < Duration::from_secs(1));
 }
@@ -327,10 +301,12 @@ async fn a_client_kill_costs_one_request_at_most() {
 async fn a_master_that_becomes_a_replica_is_away_until_it_is_a_master_again() {
     let (master, redis) = (Redis::start(&[]), Redis::start(&[]));
     let server = process(&redis.url()).await;
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     redis.tell(&format!("REPLICAOF 127.0.0.1 {}", master.port));
-    // The first write finds it out, and from then on nobody reads from a replica.
-    assert_eq!(post(&server, "/login/2", "").await.status, 503);
+    // The link finds it out within a second or two, though nobody writes; from then on nobody reads
+    // from a replica.
+    let found_out = until(&server, "/me", &cookie, 503).await;
+    assert!(found_out < Duration::from_millis(2_500), "{found_out:?}");
     assert_away(&server, &cookie).await;
     redis.tell("REPLICAOF NO ONE");
     let recovered = async {
@@ -348,98 +324,39 @@ async fn a_master_that_becomes_a_replica_is_away_until_it_is_a_master_again() {
 async fn a_full_redis_refuses_logins_and_still_logs_out() {
     let redis = Redis::start(&["--maxmemory-policy", "noeviction"]);
     let server = process(&redis.url()).await;
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     redis.tell("CONFIG SET maxmemory 1");
-    let refused = post(&server, "/login/2", "").await;
+    let refused = server.post("/login/2", "").await;
     assert_eq!((refused.status, &*refused.code()), (503, "store_unavailable"));
     // A touch that is refused does not cost the request.
     server.clock.advance(Duration::from_secs(200));
-    assert_eq!(get(&server, "/me", &cookie).await.status, 200);
-    assert_eq!(post(&server, "/logout", &cookie).await.status, 200);
+    assert_eq!(server.get("/me", &cookie).await.status, 200);
+    assert_eq!(server.post("/logout", &cookie).await.status, 200);
     redis.tell("CONFIG SET maxmemory 0");
-    assert_eq!(get(&server, "/me", &cookie).await.status, 401);
-    log_in(&server, 2).await;
+    assert_eq!(server.get("/me", &cookie).await.status, 401);
+    server.log_in(2).await;
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_is_nobody_and_the_next_login_mends_it() {
     let redis = Redis::start(&[]);
     let server = process(&redis.url()).await;
-    let cookie = log_in(&server, 1).await;
+    let cookie = server.log_in(1).await;
     let key = redis.keys().into_iter().find(|key| !key.contains("probe")).unwrap();
     let fields: Vec<Vec<u8>> = redis.ask(cmd("HKEYS").arg(&key));
     let record = fields.iter().find(|field| field.starts_with(b"s:")).unwrap();
     let _: i64 = redis.ask(cmd("HSET").arg(&key).arg(record).arg("{\"not\":\"a record\"}"));
-    assert_eq!(get(&server, "/me", &cookie).await.status, 401);
-    assert_eq!(get(&server, "/maybe", &cookie).await.body, "nobody");
-    let cookie = log_in(&server, 1).await;
-    assert_eq!(get(&server, "/me", &cookie).await.status, 200);
+    assert_eq!(server.get("/me", &cookie).await.status, 401);
+    assert_eq!(server.get("/maybe", &cookie).await.body, "nobody");
+    let cookie = server.log_in(1).await;
+    assert_eq!(server.get("/me", &cookie).await.status, 200);
     // A key of another type at the user's name.
     redis.tell(&format!("DEL {key}"));
     redis.tell(&format!("SET {key} x"));
-    assert_eq!(get(&server, "/me", &cookie).await.status, 401);
-    assert_eq!(get(&server, "/maybe", &cookie).await.body, "nobody");
-    let cookie = log_in(&server, 1).await;
-    assert_eq!(get(&server, "/me", &cookie).await.status, 200);
-}
-
-#[derive(rocket_db_pools::Database)]
-#[database("identity")]
-struct Own(rocket_identity::redis::Pool);
-
-#[get("/hits")]
-async fn hits(mut own: rocket_db_pools::Connection<Own>) -> Option<String> {
-    let hits: u64 = cmd("INCR").arg("hits").query_async(&mut **own).await.ok()?;
-    Some(hits.to_string())
-}
-
-#[tokio::test]
-async fn an_application_uses_the_same_table_for_commands_of_its_own() {
-    use rocket_db_pools::Database;
-    let redis = Redis::start(&[]);
-    let figment = figment("release").merge(("databases.identity.url", redis.url()));
-    let rocket = rocket::custom(figment)
-        .attach(Identity::<Account>::sessions())
-        .attach(Own::init())
-        .mount("/", routes![hits, login, me]);
-    let server = Server::start(rocket).await;
-    assert_eq!(server.send("GET /hits").await.body, "1");
-    assert_eq!(server.send("GET /hits").await.body, "2");
-    let cookie = log_in(&server, 1).await;
-    assert_eq!(get(&server, "/me", &cookie).await.body, "1");
-}
-
-#[tokio::test]
-async fn a_logout_that_too_few_replicas_have_is_503_and_clears_no_cookie() {
-    let (redis, replica) = (Redis::start(&[]), Redis::start(&[]));
-    let durability = rocket::figment::util::map! { "wait" => "1", "timeout" => "300ms" };
-    let figment = figment("release")
-        .merge(("databases.identity.url", redis.url()))
-        .merge(("databases.identity.durability", durability))
-        .merge(("databases.identity.durability.wait", 1));
-    let rocket = rocket::custom(figment)
-        .attach(Identity::<Account>::sessions())
-        .register("/", catchers())
-        .mount("/", routes![login, logout, logout_everywhere, me]);
-    let server = Server::start(rocket).await;
-    for path in ["/logout", "/logout-everywhere"] {
-        let cookie = log_in(&server, 1).await;
-        let answer = post(&server, path, &cookie).await;
-        assert_eq!((answer.status, &*answer.code()), (503, "not_replicated"), "{path}");
-        assert!(answer.sets_no_cookie());
-        server.clock.advance(Duration::from_secs(2));
-    }
-    replica.tell(&format!("REPLICAOF 127.0.0.1 {}", redis.port));
-    let start = Instant::now();
-    loop {
-        let cookie = log_in(&server, 2).await;
-        let answer = post(&server, "/logout", &cookie).await;
-        if answer.status == 200 {
-            break;
-        }
-        assert_eq!(answer.status, 503);
-        assert!(start.elapsed() < Duration::from_secs(10), "the replica never came");
-    }
+    assert_eq!(server.get("/me", &cookie).await.status, 401);
+    assert_eq!(server.get("/maybe", &cookie).await.body, "nobody");
+    let cookie = server.log_in(1).await;
+    assert_eq!(server.get("/me", &cookie).await.status, 200);
 }
 
 #[tokio::test]

@@ -65,7 +65,37 @@ impl Database {
             error.path.insert(0, TABLE.into());
             Finding::refuse("RI009", error.to_string())
         })?;
+        database.check().map_err(|text| Finding::refuse("RI009", format!("{TABLE}.{text}")))?;
         Ok(Some((database, warnings)))
+    }
+
+    /// What the types cannot say of a value.
+    fn check(&self) -> Result<(), String> {
+        let waits = self.durability.map(|durability| ("durability.timeout", durability.timeout));
+        let spans =
+            [("connect_timeout", self.connect_timeout), ("command_timeout", self.command_timeout)];
+        for (key, span) in spans.into_iter().chain(waits) {
+            if span < Duration::from_millis(10) || span > Duration::from_secs(10) {
+                return Err(format!(
+                    "{key} is {span:?}: it must be from 10 ms to 10 s, such as \"250ms\""
+                ));
+            }
+        }
+        if self.durability.is_some_and(|durability| durability.wait == 0) {
+            return Err("durability.wait must be at least 1; leave `durability` out to wait for \
+                        no replica"
+                .into());
+        }
+        if self.max_connections == 0 {
+            return Err("max_connections must be at least 1".into());
+        }
+        if self.prefix.is_empty() || !self.prefix.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(format!(
+                "prefix is {:?}: it must be printable ASCII, such as \"ri:\"",
+                self.prefix
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -137,6 +167,23 @@ mod tests {
         assert_eq!(database.max_connections, 9);
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].text.contains("`databases.identity.timeout`"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_value_that_would_never_work_is_refused_by_the_name_of_its_key() {
+        for (line, named) in [
+            ("connect_timeout = 0", "connect_timeout"),
+            ("command_timeout = '1ms'", "command_timeout"),
+            ("command_timeout = '11s'", "command_timeout"),
+            ("durability = { wait = 1, timeout = 0 }", "durability.timeout"),
+            ("durability = { wait = 0 }", "durability.wait"),
+            ("max_connections = 0", "max_connections"),
+            ("prefix = ''", "prefix"),
+            ("prefix = 'a b'", "prefix"),
+        ] {
+            let refused = read(&format!("[databases.identity]\nurl = 'x'\n{line}")).unwrap_err();
+            assert!(refused.text.contains(&format!("databases.identity.{named}")), "{refused:?}");
+        }
     }
 
     #[test]

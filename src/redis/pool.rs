@@ -1,10 +1,12 @@
 //! src/redis/pool.rs: the same Redis for an application's own commands.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_redis::{Manager, PoolError as DeadpoolError, Runtime};
+use deadpool_redis::{Manager, Runtime};
 use figment::Figment;
+use tokio::time;
 
 use super::connect::{client, install_tls_provider};
 use crate::config::redis::Database;
@@ -33,7 +35,16 @@ pub type Connection = deadpool_redis::Connection;
 ///
 /// let rocket = rocket::build().attach(Redis::init());
 /// ```
-pub struct Pool(deadpool_redis::Pool);
+///
+/// A connection is there within `connect_timeout`, or there is an error, whatever it was that took
+/// the time: a free place, the connection itself, the `PING` that looks whether it lives. Where the
+/// table names no `connect_timeout` and `max_connections`, those of this pool are rocket_db_pools'
+/// own: 5 s, and four for each worker. The user in the URL needs `+ping` and `+unwatch`, and rights
+/// on the application's own keys.
+pub struct Pool {
+    pool: deadpool_redis::Pool,
+    limit: Duration,
+}
 
 /// Why there is no pool, or no connection of it.
 pub struct PoolError(Source);
@@ -49,20 +60,20 @@ impl rocket_db_pools::Pool for Pool {
         let info = client(&database).map_err(PoolError)?.get_connection_info().clone();
         let pool = deadpool_redis::Pool::builder(Manager::new(info).map_err(wrong)?)
             .max_size(database.max_connections)
-            .wait_timeout(Some(database.connect_timeout))
-            .create_timeout(Some(database.connect_timeout))
             .recycle_timeout(Some(database.command_timeout))
             .runtime(Runtime::Tokio1)
             .build();
-        pool.map(Pool).map_err(wrong)
+        Ok(Pool { pool: pool.map_err(wrong)?, limit: database.connect_timeout })
     }
 
     async fn get(&self) -> Result<Connection, PoolError> {
-        self.0.get().await.map_err(|error: DeadpoolError| wrong(error))
+        // One limit for all of it: the pool's own would add up.
+        let got = time::timeout(self.limit, self.pool.get()).await;
+        got.map_err(|_| wrong("no connection in time"))?.map_err(wrong)
     }
 
     async fn close(&self) {
-        self.0.close();
+        self.pool.close();
     }
 }
 

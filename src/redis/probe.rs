@@ -1,93 +1,148 @@
 //! src/redis/probe.rs: what a new connection is asked before requests use it: whether it leads to a
 //! master that evicts nothing, keeps our time, and lets our user do all that we need.
 
-use std::collections::HashMap;
+use std::iter;
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{
-    ErrorKind, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, Value, cmd, pipe,
+    ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, cmd, from_redis_value,
+    pipe,
 };
+use tokio::time;
 
+use super::connect::timed_out;
 use super::session::SCRIPTS;
 use crate::clock::Clock;
 use crate::config::doctor::Finding;
+use crate::config::redis::Database;
 use crate::secret;
 
 /// How far the server's clock may be from ours.
 const SKEW_MS: u64 = 1_000;
 
-/// Loads the scripts and tries each of them; an error where the connection is of no use.
+/// Loads the scripts and tries each of them, in two round trips; an error where the connection is
+/// of no use.
 pub async fn probe(
     connection: &mut MultiplexedConnection,
-    prefix: &str,
+    database: &Database,
 ) -> RedisResult<Vec<Finding>> {
     let mut findings = Vec::new();
-    match info(connection, "replication").await {
-        Ok(facts) if facts.get("role").is_some_and(|role| role == "slave") => {
-            return Err(read_only());
-        }
-        other => note(&mut findings, other.err())?,
+    let before = Clock::system().now().millis();
+    let mut replies = ask(connection, database, &questions(database)).await?.into_iter();
+    let after = Clock::system().now().millis();
+    let mut next = || replies.next().unwrap_or(Ok(Value::Nil));
+    if let Some(info) = note(&mut findings, next())? {
+        refuse_a_replica(info)?;
     }
-    match info(connection, "memory").await {
-        Ok(facts) => findings.extend(facts.get("maxmemory_policy").and_then(eviction)),
-        Err(error) => note(&mut findings, Some(error))?,
+    if let Some(info) = note(&mut findings, next())? {
+        findings.extend(fact(&info_text(info)?, "maxmemory_policy").and_then(eviction));
     }
-    match skew(connection).await {
-        Ok(found) => findings.extend(found),
-        Err(error) => note(&mut findings, Some(error))?,
+    if let Some(time) = note(&mut findings, next())? {
+        let (seconds, micros): (u64, u64) = from_redis_value(time)?;
+        findings.extend(skew(before, seconds * 1_000 + micros / 1_000, after));
     }
-    for script in SCRIPTS.all() {
-        note(&mut findings, script.load_async(connection).await.err())?;
+    for reply in replies {
+        note(&mut findings, reply)?;
     }
-    try_commands(connection, prefix, &mut findings).await?;
+    // A right that is missing is named already, and inside a script it would not be.
     if findings.iter().all(|finding| finding.code != "RI022") {
-        note(&mut findings, try_scripts(connection, prefix).await.err())?;
+        for reply in ask(connection, database, &scripts(database)).await? {
+            note(&mut findings, reply)?;
+        }
     }
     Ok(findings)
 }
 
-/// Each command that the scripts call, so that a right which is missing is named: inside a script
-/// Redis only says that some command is not allowed.
-async fn try_commands(
+/// Whether the connection still leads to a master.
+pub async fn is_master(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    match cmd("INFO").arg("replication").query_async(connection).await {
+        Ok(info) => refuse_a_replica(info),
+        // The right was asked for at launch; what is asked here is whether it answers.
+        Err(error) if error.code().is_some() && !error.is_unrecoverable_error() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn ask(
     connection: &mut MultiplexedConnection,
-    prefix: &str,
-    findings: &mut Vec<Finding>,
-) -> RedisResult<()> {
-    let key = probe_key(prefix);
-    let mut commands = pipe();
-    commands.ignore_errors();
-    commands.cmd("HSET").arg(&key).arg("u").arg(0);
-    commands.cmd("HGET").arg(&key).arg("u");
-    commands.cmd("HMGET").arg(&key).arg("u");
-    commands.cmd("HEXISTS").arg(&key).arg("u");
-    commands.cmd("HKEYS").arg(&key);
-    commands.cmd("HGETALL").arg(&key);
-    commands.cmd("HDEL").arg(&key).arg("u");
-    commands.cmd("PEXPIREAT").arg(&key).arg(1);
-    commands.cmd("UNLINK").arg(&key);
-    let replies: Vec<RedisResult<Value>> = commands.query_async(connection).await?;
-    for reply in replies {
-        note(findings, reply.err())?;
+    database: &Database,
+    questions: &Pipeline,
+) -> RedisResult<Vec<RedisResult<Value>>> {
+    let asking = questions.query_async(connection);
+    time::timeout(database.command_timeout, asking).await.map_err(|_| timed_out())?
+}
+
+/// Facts, the scripts, and each command that they call, so that a right which is missing is named:
+/// inside a script Redis only says that some command is not allowed.
+fn questions(database: &Database) -> Pipeline {
+    let key = probe_key(database);
+    let mut all = pipe();
+    all.ignore_errors();
+    all.cmd("INFO").arg("replication");
+    all.cmd("INFO").arg("memory");
+    all.cmd("TIME");
+    for script in SCRIPTS.all() {
+        all.load_script(script);
+    }
+    all.cmd("HSET").arg(&key).arg("u").arg(0);
+    all.cmd("HGET").arg(&key).arg("u");
+    all.cmd("HMGET").arg(&key).arg("u");
+    all.cmd("HEXISTS").arg(&key).arg("u");
+    all.cmd("HKEYS").arg(&key);
+    all.cmd("HGETALL").arg(&key);
+    all.cmd("HDEL").arg(&key).arg("u");
+    all.cmd("PEXPIREAT").arg(&key).arg(1);
+    all.cmd("UNLINK").arg(&key);
+    if database.durability.is_some() {
+        all.cmd("WAIT").arg(0).arg(1);
+    }
+    all
+}
+
+/// Each script once, on a key of its own.
+fn scripts(database: &Database) -> Pipeline {
+    let key = probe_key(database);
+    let id = [0u8; 32];
+    let now = Clock::system().now().millis();
+    let record = format!("1 {now} {} {now} 0 - -", now + 1_000);
+    let user = format!("0 {now} 0");
+    let (login, touch, end, end_all) = SCRIPTS.each();
+    let mut begin = login.prepare_invoke();
+    begin.key(&key).arg(&id).arg(record).arg(user).arg(now).arg("").arg(1).arg(now).arg(1_000);
+    let mut all = pipe();
+    all.ignore_errors();
+    all.invoke_script(&begin);
+    all.invoke_script(touch.key(&key).arg(&id).arg(now).arg(now + 1_000));
+    all.invoke_script(end.key(&key).arg(&id));
+    all.invoke_script(&end_all.key(&key));
+    // The revocation that the last script left is nobody's.
+    all.cmd("UNLINK").arg(&key);
+    all
+}
+
+/// A key that no other probe looks at: two processes may connect at once.
+fn probe_key(database: &Database) -> String {
+    let random = secret::random_bytes::<8>().unwrap_or_default();
+    format!("{}{{probe}}{}", database.prefix, secret::encode(&random))
+}
+
+fn info_text(info: Value) -> RedisResult<String> {
+    Ok(from_redis_value(info)?)
+}
+
+fn fact<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().filter_map(|line| line.split_once(':')).find(|fact| fact.0 == name).map(|f| f.1)
+}
+
+fn refuse_a_replica(info: Value) -> RedisResult<()> {
+    if fact(&info_text(info)?, "role") == Some("slave") {
+        let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
+        return Err((kind, "this server is a replica and takes no writes").into());
     }
     Ok(())
 }
 
-/// A key that no other probe looks at: two processes may connect at once.
-fn probe_key(prefix: &str) -> String {
-    let random = secret::random_bytes::<8>().unwrap_or_default();
-    format!("{prefix}{{probe}}{}", secret::encode(&random))
-}
-
-async fn info(
-    connection: &mut MultiplexedConnection,
-    section: &str,
-) -> RedisResult<HashMap<String, String>> {
-    let text: String = cmd("INFO").arg(section).query_async(connection).await?;
-    let facts = text.lines().filter_map(|line| line.split_once(':'));
-    Ok(facts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
-}
-
-fn eviction(policy: &String) -> Option<Finding> {
+fn eviction(policy: &str) -> Option<Finding> {
     (policy != "noeviction").then(|| {
         let text = format!(
             "Redis evicts under maxmemory-policy {policy}: an eviction logs a user out; set \
@@ -97,19 +152,15 @@ fn eviction(policy: &String) -> Option<Finding> {
     })
 }
 
-async fn skew(connection: &mut MultiplexedConnection) -> RedisResult<Option<Finding>> {
-    let before = Clock::system().now().millis();
-    let (seconds, micros): (u64, u64) = cmd("TIME").query_async(connection).await?;
-    let after = Clock::system().now().millis();
-    let theirs = seconds * 1_000 + micros / 1_000;
+fn skew(before: u64, theirs: u64, after: u64) -> Option<Finding> {
     let apart = apart(before, theirs, after);
-    Ok((apart > SKEW_MS).then(|| {
+    (apart > SKEW_MS).then(|| {
         let text = format!(
             "this machine's clock and that of Redis are {apart} ms apart: a login may be refused \
              after a logout everywhere, and expiry is off by as much; run NTP on both"
         );
         Finding::warn("RI021", text)
-    }))
+    })
 }
 
 /// How far their clock is at least from ours, theirs having been read at some moment between.
@@ -117,58 +168,44 @@ fn apart(before: u64, theirs: u64, after: u64) -> u64 {
     before.saturating_sub(theirs).max(theirs.saturating_sub(after))
 }
 
-/// Runs each script once on a key of its own, so that a right which is missing is named now.
-async fn try_scripts(connection: &mut MultiplexedConnection, prefix: &str) -> RedisResult<()> {
-    let key = probe_key(prefix);
-    let (login, touch, end, end_all) = SCRIPTS.each();
-    let id = [0u8; 32];
-    let now = Clock::system().now().millis();
-    let record = format!("1 {now} {} {now} 0 - -", now + 1_000);
-    let user = format!("0 {now} 0");
-    let mut begin = login.prepare_invoke();
-    begin.key(&key).arg(&id).arg(record).arg(user).arg(now).arg("").arg(1).arg(now).arg(1_000);
-    begin.invoke_async::<String>(connection).await?;
-    run(connection, touch.key(&key).arg(&id).arg(now).arg(now + 1_000)).await?;
-    run(connection, end.key(&key).arg(&id)).await?;
-    run(connection, &mut end_all.key(&key)).await?;
-    // The revocation that the last script left is nobody's.
-    cmd("UNLINK").arg(&key).query_async::<u64>(connection).await.map(drop)
-}
-
-async fn run(
-    connection: &mut MultiplexedConnection,
-    call: &mut ScriptInvocation<'_>,
-) -> RedisResult<()> {
-    call.invoke_async::<u64>(connection).await.map(drop)
-}
-
-/// A missing right and a full memory are findings; all else means that the connection is no good.
-fn note(findings: &mut Vec<Finding>, error: Option<RedisError>) -> RedisResult<()> {
-    let Some(error) = error else { return Ok(()) };
-    if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS")) {
-        // Reads go on, and logouts where there is no room: what a full Redis needs most.
-        let text = format!("Redis takes no new data, so logins get 503 until it does: {error}");
-        // Each command would say so once more.
-        if findings.iter().all(|finding| finding.code != "RI025") {
-            findings.push(Finding::warn("RI025", text));
-        }
-        return Ok(());
-    }
+/// A missing right and a refusal of writes are findings; all else means that the connection is no
+/// good.
+fn note(findings: &mut Vec<Finding>, reply: RedisResult<Value>) -> RedisResult<Option<Value>> {
+    let error = match reply {
+        Ok(value) => return Ok(Some(value)),
+        Err(error) => error,
+    };
     let text = error.to_string();
-    let denied = error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
-        || text.contains("no permissions")
-        || text.contains("can't run this command");
-    if !denied {
+    let finding = if let Some(what_is_refused) = refused(&error) {
+        Finding::warn("RI025", format!("{what_is_refused}, with 503, until Redis takes it: {text}"))
+    } else if is_denied(&error, &text) {
+        let text =
+            format!("the Redis user lacks a right: {text}; docs/redis.md has the whole rule");
+        Finding::refuse("RI022", text)
+    } else {
         return Err(error);
-    }
-    let text = format!("the Redis user lacks a right: {text}; docs/redis.md has the whole rule");
-    findings.push(Finding::refuse("RI022", text));
-    Ok(())
+    };
+    // Each command of a full Redis would say so once more.
+    let repeats = finding.code == "RI025" && findings.iter().any(|other| other.code == "RI025");
+    findings.extend(iter::once(finding).filter(|_| !repeats));
+    Ok(None)
 }
 
-fn read_only() -> RedisError {
-    let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
-    (kind, "this server is a replica and takes no writes").into()
+/// What a Redis that refuses writes does not do, by the code that it gives. Reads go on.
+fn refused(error: &RedisError) -> Option<&'static str> {
+    match error.code()? {
+        // Scripts that end something are let through: it is what a full Redis needs most.
+        "OOM" => Some("Redis has no room, so logins are refused (logouts are not)"),
+        "MISCONF" => Some("Redis cannot write to its disk, so logins and logouts are refused"),
+        "NOREPLICAS" => Some("Redis has too few replicas, so logins and logouts are refused"),
+        _ => None,
+    }
+}
+
+fn is_denied(error: &RedisError, text: &str) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
+        || text.contains("no permissions")
+        || text.contains("can't run this command")
 }
 
 #[cfg(test)]
@@ -180,5 +217,6 @@ mod tests {
         assert_eq!(apart(10_000, 12_000, 15_000), 0);
         assert_eq!(apart(10_000, 8_500, 10_001), 1_500);
         assert_eq!(apart(10_000, 11_600, 10_001), 1_599);
+        assert!(skew(10_000, 10_900, 10_001).is_none() && skew(10_000, 12_000, 10_001).is_some());
     }
 }

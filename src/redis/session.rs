@@ -97,8 +97,11 @@ impl Store for Link {
         for replaced in &new.replaces {
             call.arg(replaced.as_bytes());
         }
-        let reply: String =
-            self.run(async |connection| call.invoke_async(connection).await).await?;
+        // What a login replaces is ended by it, and an end waits for the replicas.
+        let reply: String = match new.replaces.is_empty() {
+            true => self.call(call).await?,
+            false => self.call_durably(call).await?,
+        };
         Ok(if reply == "kept" { Begun::Kept } else { Begun::RevokedMeanwhile })
     }
 
@@ -111,26 +114,25 @@ impl Store for Link {
     ) -> Result<(), StoreError> {
         let mut call = SCRIPTS.touch.prepare_invoke();
         call.key(self.key(tag)).arg(id.as_bytes()).arg(seen.millis()).arg(expires.millis());
-        self.run(async |connection| call.invoke_async(connection).await).await
+        self.call(call).await
     }
 
     async fn update_user(&self, tag: &Tag, user: StoredUser) -> Result<bool, StoreError> {
         let mut call = SCRIPTS.update_user.prepare_invoke();
         call.key(self.key(tag)).arg(write_user(&user)).arg(user.as_of.millis());
-        self.run(async |connection| call.invoke_async(connection).await).await
+        self.call(call).await
     }
 
     async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError> {
         let mut call = SCRIPTS.end.prepare_invoke();
         call.key(self.key(tag)).arg(id.as_bytes());
-        self.run_durably(async |connection| call.invoke_async(connection).await).await
+        self.call_durably(call).await
     }
 
     async fn end_all(&self, tag: &Tag) -> Result<Time, StoreError> {
         let mut call = SCRIPTS.end_all.prepare_invoke();
         call.key(self.key(tag));
-        let moment =
-            self.run_durably(async |connection| call.invoke_async(connection).await).await?;
+        let moment = self.call_durably(call).await?;
         Ok(Time::from_millis(moment))
     }
 }

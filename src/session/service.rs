@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use super::record::cut_agent;
 use super::{Begun, Found, NewSession, Record, Session, Store, StoreError, StoredUser};
 use crate::clock::{Clock, Time};
@@ -107,14 +109,21 @@ impl Sessions {
             Begun::RevokedMeanwhile => return Err(Reason::RevokedMeanwhile.into()),
             Begun::Full => return Err(Reason::StoreFull.into()),
         }
-        for old in foreign {
-            if let Err(failure) = self.end(old).await {
-                // Two logins at once in one browser would be worse than none.
-                let _ = self.store.end(ticket.tag(), &ticket.digest()).await;
-                return Err(failure);
-            }
+        let ended = self.end_each(foreign).await;
+        if let Some(failure) = ended.into_iter().find_map(Result::err) {
+            // Two logins at once in one browser would be worse than none.
+            let _ = self.store.end(ticket.tag(), &ticket.digest()).await;
+            return Err(failure);
         }
         Ok((ticket, session))
+    }
+
+    /// Ends the session of each ticket, all at once; false where there was none.
+    pub async fn end_each(
+        &self,
+        tickets: impl IntoIterator<Item = &Ticket>,
+    ) -> Vec<Result<bool, Failure>> {
+        join_all(tickets.into_iter().map(|ticket| self.end(ticket))).await
     }
 
     /// Ends the session of a ticket; false where there was none.

@@ -101,14 +101,13 @@ impl<'r, U: User> Auth<'r, U> {
     /// would live on.
     pub async fn logout(&self) -> Result<(), Error> {
         let mut acts = self.visit.acts.lock().await;
-        let mut ended = Vec::new();
-        for ticket in self.visit.tickets(&acts) {
-            if self.core.sessions.end(ticket).await.map_err(|failure| self.failed(failure))? {
-                ended.push(*ticket.tag());
-            }
-        }
+        let tickets = self.visit.tickets(&acts);
+        let tags: Vec<_> = tickets.iter().map(|ticket| *ticket.tag()).collect();
+        let ended: Result<Vec<_>, _> =
+            self.core.sessions.end_each(tickets).await.into_iter().collect();
+        let ended = ended.map_err(|failure| self.failed(failure))?;
         self.forget(&mut acts);
-        for tag in ended {
+        for tag in tags.into_iter().zip(ended).filter_map(|(tag, ended)| ended.then_some(tag)) {
             let event = Event::new(Event::LOGOUT).tag(&tag);
             self.tell(match self.visit.known_user() {
                 Some(id) if Tag::of(&self.core.name, &id) == tag => event.user(id),

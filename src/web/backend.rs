@@ -11,7 +11,7 @@ use crate::config::redis::Database;
 use crate::config::{Settings, StoreKind};
 use crate::memory::Memory;
 #[cfg(feature = "redis")]
-use crate::redis::{Link, install_tls_provider};
+use crate::redis::{Link, install_tls_provider, remote};
 use crate::session::Store;
 
 /// A store that is chosen and not yet opened.
@@ -41,7 +41,7 @@ impl Backend {
                     database.prefix.push_str(fairing);
                     database.prefix.push(':');
                 }
-                let remote = Link::remote(&database).map_err(|error| {
+                let remote = remote(&database).map_err(|error| {
                     let hint = match cfg!(feature = "redis-tls") {
                         true => "",
                         false => " (rediss:// needs the feature `redis-tls` of rocket_identity)",

@@ -7,13 +7,28 @@ use std::time::Duration;
 use deadpool_redis::redis::cmd;
 use rocket::http::{Header, Status};
 use rocket::local::asynchronous::{Client, LocalRequest};
-use rocket::{post, routes};
+use rocket::{get, post, routes};
 use rocket_identity::testing::Clock;
-use rocket_identity::{Auth, Error, Identity};
+use rocket_identity::{Auth, Error, Identity, SessionUser, User, UserId};
+use serde::{Deserialize, Serialize};
 
 use crate::support::figment;
 use crate::support::redis::Redis;
-use crate::{Account, me};
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Account {
+    id: u64,
+    name: String,
+}
+
+impl User for Account {
+    fn id(&self) -> UserId {
+        self.id.into()
+    }
+}
+
+#[get("/me")]
+fn me(_user: SessionUser<Account>) {}
 
 /// JSON of 60 bytes: `{"id":100000,"name":"..."}`.
 fn account(id: u64) -> Account {

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use rocket::Rocket;
-use rocket::routes;
-use rocket_identity::{Identity, catchers};
 
+use crate::support::app::app;
 use crate::support::redis::Redis;
 use crate::support::{Captured, Server, figment};
-use crate::{Account, login, logout, logout_everywhere, maybe, me};
 
 /// The commands of the rule.
 const RIGHTS: [&str; 13] = [
@@ -35,10 +33,7 @@ fn rule(without: Option<&str>) -> String {
 
 fn rocket(redis: &Redis) -> Rocket<rocket::Build> {
     let url = format!("redis://app:word@127.0.0.1:{}", redis.port);
-    rocket::custom(figment("release").merge(("databases.identity.url", url)))
-        .attach(Identity::<Account>::sessions())
-        .register("/", catchers())
-        .mount("/", routes![me, maybe, login, logout, logout_everywhere])
+    app(figment("release").merge(("databases.identity.url", url)))
 }
 
 #[tokio::test]

@@ -6,9 +6,9 @@
 use std::net::TcpListener as StdListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::{Client, Cmd, FromRedisValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,31 +20,83 @@ pub struct Redis {
     pub port: u16,
     folder: PathBuf,
     arguments: Vec<String>,
+    preload: Option<PathBuf>,
 }
+
+/// What a machine whose clock runs five seconds ahead tells its programs.
+const AHEAD: &str = r"
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+int gettimeofday(struct timeval *now, void *zone) {
+    int done = syscall(SYS_gettimeofday, now, zone);
+    now->tv_sec += 5;
+    return done;
+}
+";
 
 impl Redis {
     pub fn start(arguments: &[&str]) -> Self {
+        Self::new(arguments, false)
+    }
+
+    /// One whose clock runs five seconds ahead of ours.
+    pub fn start_ahead() -> Self {
+        Self::new(&[], true)
+    }
+
+    fn new(arguments: &[&str], ahead: bool) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("ri-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let port = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let redis = Redis { child: Mutex::new(None), port, folder, arguments };
-        redis.start_again();
-        redis
+        let preload = ahead.then(|| {
+            let (source, library) = (folder.join("ahead.c"), folder.join("ahead.so"));
+            std::fs::write(&source, AHEAD).unwrap();
+            let mut cc = Command::new("cc");
+            cc.args(["-shared", "-fPIC", "-o"]).args([&library, &source]);
+            assert!(cc.status().unwrap().success());
+            library
+        });
+        let mut redis = Redis { child: Mutex::new(None), port: 0, folder, arguments, preload };
+        // The port may be taken between the look and the start: then the next one is tried.
+        for _ in 0..20 {
+            redis.port = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            if redis.try_start() {
+                return redis;
+            }
+        }
+        panic!("no redis-server would start");
     }
 
     /// Starts the process on the same port and folder, and waits until it answers.
     pub fn start_again(&self) {
+        assert!(self.try_start(), "redis-server does not start on port {}", self.port);
+    }
+
+    /// False where it ended at once, as it does when its port is taken.
+    fn try_start(&self) -> bool {
         let mut command = Command::new("redis-server");
         command.current_dir(&self.folder).stdout(Stdio::null());
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        let child = command.args(&self.arguments).spawn();
-        *self.child.lock().unwrap() = Some(child.expect("./scripts/test installs redis-server"));
-        let end = std::time::Instant::now() + Duration::from_secs(10);
-        while self.try_ask::<String>(deadpool_redis::redis::cmd("PING").arg("up")).is_none() {
-            assert!(std::time::Instant::now() < end, "redis-server does not answer");
+        command.envs(self.preload.iter().map(|library| ("LD_PRELOAD", library)));
+        let mut child =
+            command.args(&self.arguments).spawn().expect("./scripts/test installs redis-server");
+        let own = format!("process_id:{}\r", child.id());
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let info = self.try_ask::<String>(deadpool_redis::redis::cmd("INFO").arg("server"));
+            // Another's server may answer where ours could not start.
+            if info.is_some_and(|info| info.contains(&own)) {
+                *self.child.lock().unwrap() = Some(child);
+                return true;
+            }
+            if child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            assert!(Instant::now() < end, "redis-server does not answer");
             std::thread::yield_now();
         }
     }
@@ -124,7 +176,7 @@ struct Faults {
     swallow: AtomicBool,
     /// The next reply is cut in its middle, and the connection closed.
     cut: AtomicBool,
-    refuse: AtomicBool,
+    delay_ms: AtomicU64,
 }
 
 impl Proxy {
@@ -135,9 +187,6 @@ impl Proxy {
         let (log, rules): (Arc<Mutex<Vec<String>>>, _) = (Arc::clone(&seen), faults.clone());
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                if rules.refuse.load(Ordering::SeqCst) {
-                    continue;
-                }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
                 let (log, rules) = (log.clone(), rules.clone());
                 tokio::spawn(async move {
@@ -155,21 +204,33 @@ impl Proxy {
                             }
                         }
                     };
+                    // A reply is late, and holds up none that comes behind it.
+                    let (late, mut due) = tokio::sync::mpsc::unbounded_channel();
                     let down = async {
                         let mut bytes = vec![0; 64 * 1024];
                         while let Ok(n @ 1..) = from_server.read(&mut bytes).await {
+                            let delay =
+                                Duration::from_millis(rules.delay_ms.load(Ordering::SeqCst));
+                            let _ = late.send((Instant::now() + delay, bytes[..n].to_vec()));
+                        }
+                        drop(late);
+                        std::future::pending::<()>().await;
+                    };
+                    let deliver = async {
+                        while let Some((at, bytes)) = due.recv().await {
+                            tokio::time::sleep_until(at.into()).await;
                             if rules.cut.swap(false, Ordering::SeqCst) {
-                                let _ = to_client.write_all(&bytes[..n / 2]).await;
+                                let _ = to_client.write_all(&bytes[..bytes.len() / 2]).await;
                                 break;
                             }
                             if !rules.swallow.load(Ordering::SeqCst)
-                                && to_client.write_all(&bytes[..n]).await.is_err()
+                                && to_client.write_all(&bytes).await.is_err()
                             {
                                 break;
                             }
                         }
                     };
-                    tokio::select! { () = up => {}, () = down => {} }
+                    tokio::select! { () = up => {}, () = down => {}, () = deliver => {} }
                 });
             }
         });
@@ -180,9 +241,17 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// The names of the commands that the client sent since the last call.
+    /// The names of the commands that the client sent since the last call, but for the `INFO` by
+    /// which a link looks once a second, whatever is asked of it, whether it still leads to a master.
     pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.seen.lock().unwrap())
+        let mut taken = std::mem::take(&mut *self.seen.lock().unwrap());
+        taken.retain(|name| name != "INFO");
+        taken
+    }
+
+    /// Each reply takes so long on its way.
+    pub fn delay(&self, span: Duration) {
+        self.faults.delay_ms.store(span.as_millis() as u64, Ordering::SeqCst);
     }
 
     pub fn swallow(&self, on: bool) {

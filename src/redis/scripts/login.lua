@@ -13,6 +13,14 @@
 local key, id = KEYS[1], ARGV[1]
 local since, now, idle = tonumber(ARGV[4]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
+-- A moment as we write it: milliseconds in at most 15 digits, which a double holds exactly.
+local function moment(text)
+    if #text <= 15 and string.match(text, '^%d+$') then
+        return tonumber(text)
+    end
+    return nil
+end
+
 local revoked = redis.pcall('HGET', key, 'r')
 if type(revoked) == 'table' and revoked.err then
     if not string.find(revoked.err, 'WRONGTYPE', 1, true) then
@@ -20,6 +28,11 @@ if type(revoked) == 'table' and revoked.err then
     end
     -- A key of another type: nothing of ours, and nobody could ever log in past it.
     redis.call('UNLINK', key)
+    revoked = false
+end
+if revoked and not moment(revoked) then
+    -- What cannot be read revokes nothing, and must not lock the user out.
+    redis.call('HDEL', key, 'r')
     revoked = false
 end
 if revoked and revoked ~= ARGV[5] and tonumber(revoked) > since - 1000 then
@@ -40,7 +53,7 @@ for n = 1, #stored, 2 do
     if kind == 's:' then
         records[name] = value
     elseif kind == 't:' then
-        seen[name] = tonumber(value)
+        seen[name] = moment(value) or false
     elseif field == 'u' then
         user = value
     end
@@ -48,10 +61,10 @@ end
 -- A record's creation and its end by use: `1 <created> <end> <authenticated at> <remembered> ..`
 local function read(record, last)
     local created, ends, remembered = string.match(record, '^1 (%d+) (%d+) %d+ ([01]) ')
-    if not created then
+    created, ends = moment(created or ''), moment(ends or '')
+    if not created or not ends then
         return 0, 0
     end
-    created, ends = tonumber(created), tonumber(ends)
     if remembered == '0' then
         ends = math.min(ends, (last or created) + idle)
     end
@@ -62,8 +75,8 @@ local function drop(name)
 end
 local living, latest = {}, 0
 for name, record in pairs(records) do
-    local created, ends = read(record, seen[name])
-    if replaced[name] or ends <= now then
+    local created, ends = read(record, seen[name] or nil)
+    if replaced[name] or ends <= now or seen[name] == false then
         drop(name)
     else
         table.insert(living, { name = name, created = created, ends = ends })
@@ -80,7 +93,7 @@ for _, session in ipairs(living) do
 end
 
 -- A user is `<version> <as of> <JSON>`.
-local as_of = user and tonumber(string.match(user, '^%d+ (%d+) ') or '')
+local as_of = user and moment(string.match(user, '^%d+ (%d+) ') or '')
 if not as_of or as_of <= since then
     redis.call('HSET', key, 'u', ARGV[3])
 end
@@ -88,7 +101,7 @@ redis.call('HSET', key, 's:' .. id, ARGV[2])
 local _, ends = read(ARGV[2], nil)
 latest = math.max(latest, ends)
 if revoked then
-    latest = math.max(latest, tonumber(revoked) + 600000)
+    latest = math.max(latest, moment(revoked) + 600000)
 end
 redis.call('PEXPIREAT', key, string.format('%.0f', latest))
 return 'kept'

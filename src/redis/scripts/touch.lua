@@ -5,12 +5,13 @@
 -- ARGV     1 id (32 bytes)   2 seen (ms)   3 expires (ms)
 -- Reply    1, or 0 where the session no longer exists
 --
--- An ended session is never revived. Of two touches that cross, the later one stands.
+-- An ended session is never revived. Of two touches that cross, the later one stands. A time that is
+-- no number counts as none, and gives way.
 if redis.call('HEXISTS', KEYS[1], 's:' .. ARGV[1]) == 0 then
     return 0
 end
 local field = 't:' .. ARGV[1]
-local seen = tonumber(redis.call('HGET', KEYS[1], field) or '0')
+local seen = tonumber(redis.call('HGET', KEYS[1], field) or '') or 0
 if seen < tonumber(ARGV[2]) then
     redis.call('HSET', KEYS[1], field, ARGV[2])
     redis.call('PEXPIREAT', KEYS[1], ARGV[3], 'GT')
