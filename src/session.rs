@@ -8,6 +8,8 @@ mod store;
 pub(crate) mod acceptance;
 #[cfg(test)]
 pub(crate) mod interleavings;
+#[cfg(test)]
+pub(crate) mod spy;
 
 use std::net::IpAddr;
 use std::sync::Arc;

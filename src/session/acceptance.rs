@@ -2,16 +2,14 @@
 //! `acceptance::run_all!(bench)`, where `bench` is an async function that makes a `Bench`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
+use super::spy::Spy;
 use super::*;
 use crate::clock::Clock;
 use crate::config::Lifetimes;
 use crate::error::Reason;
-use crate::secret::Digest;
 use crate::ticket::{Tag, Ticket};
 use crate::user::UserId;
 
@@ -410,51 +408,4 @@ pub async fn every_write_bears_a_repeat(bench: Bench) {
     assert!(live(&service, &ticket).await.is_some(), "a repeat evicted another session");
     bench.store.end(&tag(1), &new.id).await.unwrap();
     assert!(bench.store.find(&tag(1), &new.id).await.unwrap().is_none(), "a repeat left a twin");
-}
-
-/// Counts what the service asks of a store, and fails where it is told to.
-struct Spy {
-    store: Arc<dyn Store>,
-    touches: AtomicUsize,
-    ends: AtomicUsize,
-    fail_next_end: AtomicBool,
-}
-
-impl Spy {
-    fn over(store: Arc<dyn Store>) -> Self {
-        let (touches, ends) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Spy { store, touches, ends, fail_next_end: AtomicBool::new(false) }
-    }
-}
-
-#[async_trait]
-impl Store for Spy {
-    async fn find(&self, tag: &Tag, id: &Digest) -> Result<Option<Found>, StoreError> {
-        self.store.find(tag, id).await
-    }
-
-    async fn begin(&self, tag: &Tag, new: NewSession) -> Result<Begun, StoreError> {
-        self.store.begin(tag, new).await
-    }
-
-    async fn touch(&self, tag: &Tag, id: &Digest, seen: Time, end: Time) -> Result<(), StoreError> {
-        self.touches.fetch_add(1, Ordering::SeqCst);
-        self.store.touch(tag, id, seen, end).await
-    }
-
-    async fn update_user(&self, tag: &Tag, user: StoredUser) -> Result<bool, StoreError> {
-        self.store.update_user(tag, user).await
-    }
-
-    async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError> {
-        if self.fail_next_end.swap(false, Ordering::SeqCst) {
-            return Err(StoreError::Unavailable("cut".into()));
-        }
-        self.ends.fetch_add(1, Ordering::SeqCst);
-        self.store.end(tag, id).await
-    }
-
-    async fn end_all(&self, tag: &Tag) -> Result<Time, StoreError> {
-        self.store.end_all(tag).await
-    }
 }

@@ -1,23 +1,24 @@
 //! src/web/tests.rs: what guards and acts answer when a store fails: faults that the memory store cannot
 //! have, given to them by a store that has nothing else.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod fault;
+
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use rocket::http::{Cookie, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{get, post, routes};
 use serde::{Deserialize, Serialize};
 
+use self::fault::Fault;
 use super::*;
-use crate::clock::{Clock, Time};
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::event::Event;
 use crate::memory::Memory;
-use crate::secret::Digest;
-use crate::session::{Begun, Found, NewSession, Record, Store, StoreError, StoredUser};
-use crate::ticket::{Handle, Tag, Ticket};
+use crate::session::spy::Spy;
+use crate::ticket::{Tag, Ticket};
 use crate::user::{User, UserId};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -83,69 +84,6 @@ async fn logout_everywhere(auth: Auth<'_, Account>) -> Result<(), Error> {
     auth.logout_everywhere().await
 }
 
-/// What a store answers to everything.
-#[derive(Clone)]
-enum Fault {
-    Away,
-    Unreadable,
-    /// A session that lives, with this user, and touches that fail.
-    Holds {
-        version: u32,
-        json: &'static str,
-    },
-}
-
-#[async_trait]
-impl Store for Fault {
-    async fn find(&self, _: &Tag, _: &Digest) -> Result<Option<Found>, StoreError> {
-        let Fault::Holds { version, json } = *self else {
-            return Err(self.error());
-        };
-        let now = Clock::system().now();
-        let long_ago = Time::from_millis(now.millis() - 10 * 60 * 1000);
-        let record = Record {
-            handle: Handle::random().unwrap(),
-            created: long_ago,
-            end: now.after(std::time::Duration::from_secs(60)),
-            authenticated_at: long_ago,
-            remembered: false,
-            user_agent: None,
-            address: None,
-        };
-        let user = StoredUser { version, json: json.into(), as_of: long_ago };
-        Ok(Some(Found { record: Arc::new(record), seen: long_ago, user: Arc::new(user) }))
-    }
-
-    async fn begin(&self, _: &Tag, _: NewSession) -> Result<Begun, StoreError> {
-        Err(self.error())
-    }
-
-    async fn touch(&self, _: &Tag, _: &Digest, _: Time, _: Time) -> Result<(), StoreError> {
-        Err(self.error())
-    }
-
-    async fn update_user(&self, _: &Tag, _: StoredUser) -> Result<bool, StoreError> {
-        Err(self.error())
-    }
-
-    async fn end(&self, _: &Tag, _: &Digest) -> Result<bool, StoreError> {
-        Err(self.error())
-    }
-
-    async fn end_all(&self, _: &Tag) -> Result<Time, StoreError> {
-        Err(self.error())
-    }
-}
-
-impl Fault {
-    fn error(&self) -> StoreError {
-        match self {
-            Fault::Unreadable => StoreError::Unreadable("not a record".into()),
-            _ => StoreError::Unavailable("connection refused".into()),
-        }
-    }
-}
-
 async fn client(fault: Fault) -> Client {
     let routes = routes![me, maybe, option, login, login_one_way, logout, logout_everywhere];
     let rocket = rocket::custom(rocket::Config::debug_default())
@@ -172,49 +110,6 @@ fn away() -> (Status, String) {
     (Status::ServiceUnavailable, "store_unavailable".to_owned())
 }
 
-/// Passes everything on to a memory store, and counts what is asked.
-struct Counting {
-    memory: Memory,
-    reads: AtomicUsize,
-    ends: AtomicUsize,
-}
-
-impl Counting {
-    fn new() -> Arc<Self> {
-        let (reads, ends) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Counting { memory: Memory::new(10, Clock::system()), reads, ends })
-    }
-}
-
-#[async_trait]
-impl Store for Counting {
-    async fn find(&self, tag: &Tag, id: &Digest) -> Result<Option<Found>, StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        self.memory.find(tag, id).await
-    }
-
-    async fn begin(&self, tag: &Tag, new: NewSession) -> Result<Begun, StoreError> {
-        self.memory.begin(tag, new).await
-    }
-
-    async fn touch(&self, tag: &Tag, id: &Digest, seen: Time, end: Time) -> Result<(), StoreError> {
-        self.memory.touch(tag, id, seen, end).await
-    }
-
-    async fn update_user(&self, tag: &Tag, user: StoredUser) -> Result<bool, StoreError> {
-        self.memory.update_user(tag, user).await
-    }
-
-    async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError> {
-        self.ends.fetch_add(1, Ordering::SeqCst);
-        self.memory.end(tag, id).await
-    }
-
-    async fn end_all(&self, tag: &Tag) -> Result<Time, StoreError> {
-        self.memory.end_all(tag).await
-    }
-}
-
 type Guard = SessionUser<Account>;
 
 #[get("/ten?<_a>")]
@@ -236,7 +131,7 @@ fn ten(
 
 #[rocket::async_test]
 async fn ten_guards_cost_one_look_up_and_a_stranger_none() {
-    let store = Counting::new();
+    let store = Arc::new(Spy::over(Arc::new(Memory::new(10, Clock::system()))));
     let rocket = rocket::custom(rocket::Config::debug_default())
         .attach(Identity::<Account>::sessions().on_store(store.clone()))
         .mount("/", routes![ten, maybe, login]);
@@ -256,7 +151,7 @@ async fn ten_guards_cost_one_look_up_and_a_stranger_none() {
 
 #[rocket::async_test]
 async fn the_second_login_of_a_request_ends_the_session_of_the_first() {
-    let store = Counting::new();
+    let store = Arc::new(Spy::over(Arc::new(Memory::new(10, Clock::system()))));
     let rocket = rocket::custom(rocket::Config::debug_default())
         .attach(Identity::<Account>::sessions().on_store(store.clone()))
         .mount("/", routes![login_twice]);
