@@ -320,6 +320,52 @@ async fn a_master_that_becomes_a_replica_is_away_until_it_is_a_master_again() {
     tokio::time::timeout(Duration::from_secs(5), recovered).await.expect("logins again");
 }
 
+/// Redis answers, and the answer is no answer: what cannot be known is never "nobody".
+#[tokio::test]
+async fn a_read_that_redis_refuses_is_503_and_never_anonymous() {
+    let redis = Redis::start(&["--busy-reply-threshold", "50"]);
+    let server = process(&redis.url()).await;
+    let cookie = server.log_in(1).await;
+    // A replica that lost its master and serves nothing stale.
+    redis.tell("CONFIG SET replica-serve-stale-data no");
+    redis.tell("REPLICAOF 127.0.0.1 1");
+    assert_away(&server, &cookie).await;
+    redis.tell("REPLICAOF NO ONE");
+    until(&server, "/me", &cookie, 200).await;
+    // A right that is taken away.
+    redis.tell("ACL SETUSER default -hmget");
+    for path in ["/me", "/maybe"] {
+        assert_eq!(&*server.get(path, &cookie).await.code(), "store_unavailable", "{path}");
+    }
+    redis.tell("ACL SETUSER default +hmget");
+    until(&server, "/me", &cookie, 200).await;
+    // Somebody else's script that does not end.
+    let port = redis.port;
+    let endless = std::thread::spawn(move || {
+        let client = deadpool_redis::redis::Client::open(format!("redis://127.0.0.1:{port}"));
+        let mut connection = client.unwrap().get_connection().unwrap();
+        let _: Result<(), _> = cmd("EVAL").arg("while true do end").arg(0).query(&mut connection);
+    });
+    until(&server, "/me", &cookie, 503).await;
+    for path in ["/me", "/maybe"] {
+        assert_eq!(&*server.get(path, &cookie).await.code(), "store_unavailable", "{path}");
+    }
+    redis.tell("SCRIPT KILL");
+    endless.join().unwrap();
+    until(&server, "/me", &cookie, 200).await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_stops_the_launch_and_is_not_printed() {
+    let redis = Redis::start(&[]);
+    redis.tell("ACL SETUSER app on >right ~ri:* +@all");
+    let url = format!("redis://app:wrong-word@127.0.0.1:{}", redis.port);
+    let figment = figment("release").merge(("databases.identity.url", url));
+    let error = app(figment).ignite().await.expect_err("does not launch");
+    let text = format!("{:?}", error.kind());
+    assert!(text.contains("Identity") && !text.contains("wrong-word"), "{text}");
+}
+
 #[tokio::test]
 async fn a_full_redis_refuses_logins_and_still_logs_out() {
     let redis = Redis::start(&["--maxmemory-policy", "noeviction"]);

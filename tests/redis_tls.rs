@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use deadpool_redis::redis::cmd;
 use rocket::figment::Figment;
-use rocket::{get, post, routes};
-use rocket_identity::{Auth, Error, Identity, SessionUser, catchers};
+use rocket::{get, routes};
+use rocket_db_pools::{Connection, Database};
+use support::app::app;
 use support::redis::Redis;
-use support::{Account, Answer, Server, figment};
+use support::{Answer, Server, figment};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -24,22 +26,18 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-#[get("/me")]
-fn me(user: SessionUser<Account>) -> String {
-    user.id.to_string()
-}
-
-#[post("/login")]
-async fn login(auth: Auth<'_, Account>) -> Result<(), Error> {
-    auth.login(Account { id: 7 }).await.map(drop)
-}
-
 async fn process(figment: Figment) -> Server {
-    let rocket = rocket::custom(figment)
-        .attach(Identity::<Account>::sessions())
-        .register("/", catchers())
-        .mount("/", routes![me, login]);
-    Server::start(rocket).await
+    Server::start(app(figment)).await
+}
+
+#[derive(Database)]
+#[database("identity")]
+struct Own(rocket_identity::redis::Pool);
+
+#[get("/hits")]
+async fn hits(mut own: Connection<Own>) -> Option<String> {
+    let hits: u64 = cmd("INCR").arg("hits").query_async(&mut **own).await.ok()?;
+    Some(hits.to_string())
 }
 
 /// A CA of the test's own and its certificate for localhost, in a folder that ends with the test.
@@ -114,7 +112,7 @@ async fn a_process_with_rockets_tls_and_rediss_starts_and_serves() {
         .merge(("databases.identity.ca", certificate.file("ca.pem")));
     // RI008 is satisfied by Rocket's own TLS: this listens on the network.
     let server = process(settings).await;
-    let login = certificate.ask(&server, "POST /login HTTP/1.1").await;
+    let login = certificate.ask(&server, "POST /login/7 HTTP/1.1").await;
     assert_eq!(login.status, 200, "{login:?}");
     assert!(login.cookie().starts_with("__Host-session="));
     let head = format!("GET /me HTTP/1.1\r\nCookie: {}", login.cookie());
@@ -128,7 +126,7 @@ async fn in_profile_debug_rockets_tls_makes_the_cookie_secure() {
         .merge(("tls.certs", certificate.file("localhost.pem")))
         .merge(("tls.key", certificate.file("localhost.key")));
     let server = process(settings).await;
-    let login = certificate.ask(&server, "POST /login HTTP/1.1").await;
+    let login = certificate.ask(&server, "POST /login/7 HTTP/1.1").await;
     assert!(login.all("set-cookie")[0].contains("; Secure"), "{login:?}");
     assert!(login.cookie().starts_with("__Host-session="));
 }
@@ -143,8 +141,14 @@ async fn a_redis_whose_certificate_another_ca_made_is_not_trusted() {
             .merge(("databases.identity.url", &url))
             .merge(("databases.identity.ca", ca.file("ca.pem")));
         let server = process(settings).await;
-        assert_eq!(server.send("POST /login").await.status, status);
+        assert_eq!(server.send("POST /login/7").await.status, status);
     }
+    // The pool goes by the same CA.
+    let settings = figment("release")
+        .merge(("databases.identity.url", &url))
+        .merge(("databases.identity.ca", certificate.file("ca.pem")));
+    let rocket = app(settings).attach(Own::init()).mount("/", routes![hits]);
+    assert_eq!(Server::start(rocket).await.send("GET /hits").await.body, "1");
 }
 
 #[tokio::test]
@@ -157,7 +161,7 @@ async fn a_unix_socket_and_an_acl_user_lead_to_the_same_sessions() {
     let by_user = format!("redis://app:word@127.0.0.1:{}", redis.port);
     let one = process(figment("release").merge(("databases.identity.url", by_socket))).await;
     let two = process(figment("release").merge(("databases.identity.url", by_user))).await;
-    let cookie = one.send("POST /login").await.cookie().to_owned();
+    let cookie = one.send("POST /login/7").await.cookie().to_owned();
     assert_eq!(two.send(&format!("GET /me\nCookie: {cookie}")).await.body, "7");
 }
 
@@ -166,8 +170,8 @@ async fn a_ca_that_cannot_be_read_does_not_launch() {
     let settings = figment("debug")
         .merge(("databases.identity.url", "rediss://localhost:1"))
         .merge(("databases.identity.ca", "/nowhere/ca.pem"));
-    let rocket = rocket::custom(settings).attach(Identity::<Account>::sessions());
     // Rocket's error panics when nobody looked at it.
-    let refused = rocket.ignite().await.is_err_and(|e| !format!("{:?}", e.kind()).is_empty());
+    let refused =
+        app(settings).ignite().await.is_err_and(|e| !format!("{:?}", e.kind()).is_empty());
     assert!(refused);
 }

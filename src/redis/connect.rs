@@ -50,7 +50,8 @@ pub fn remote(database: &Database) -> RedisResult<Remote> {
     let info = database.url.0.as_str().into_connection_info()?;
     let (local, encrypted) = match info.addr() {
         ConnectionAddr::Tcp(host, _) => (is_local(host), false),
-        ConnectionAddr::TcpTls { host, .. } => (is_local(host), true),
+        // `#insecure` takes any certificate: whoever stands between reads along.
+        ConnectionAddr::TcpTls { host, insecure, .. } => (is_local(host), !insecure),
         _ => (true, false),
     };
     Ok(Remote { local, encrypted, password: info.redis_settings().password().is_some() })

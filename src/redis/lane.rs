@@ -36,6 +36,8 @@ struct Shared {
     client: Client,
     database: Database,
     limit: Duration,
+    /// Of two lanes one tells what happens to both.
+    tells: bool,
     live: RwLock<Option<Live>>,
     /// Wakes the keeper: the connection was given up, or a request waited in vain.
     doubt: Notify,
@@ -59,15 +61,14 @@ impl Lane {
         let shared = Arc::new(Shared {
             client: client(&database)?,
             limit: database.command_timeout + extra,
+            tells: extra.is_zero(),
             database,
             live: RwLock::default(),
             doubt: Notify::new(),
             places: Semaphore::new(MOST_WAITING),
         });
         let found = shared.connect(1).await;
-        // Of two lanes one tells what happens to both.
-        let tells = extra.is_zero();
-        let keeper = tokio::spawn(keep(shared.clone(), tells));
+        let keeper = tokio::spawn(keep(shared.clone()));
         Ok((Lane { shared, keeper }, found))
     }
 
@@ -118,10 +119,12 @@ impl Shared {
         if live.as_ref().is_some_and(|live| live.generation == generation) {
             *live = None;
             self.doubt.notify_one();
-            tracing::warn!(
-                target: "rocket_identity",
-                "the connection to Redis is lost: {cause}"
-            );
+            if self.tells {
+                tracing::warn!(
+                    target: "rocket_identity",
+                    "the connection to Redis is lost: {cause}"
+                );
+            }
         }
     }
 
@@ -138,7 +141,8 @@ impl Shared {
     async fn look(&self) {
         let Some(mut live) = self.live() else { return };
         let look = probe::is_master(&mut live.connection);
-        let seen = time::timeout(self.database.command_timeout, look).await;
+        // As long as any command of this lane may take: the look may stand behind a `WAIT`.
+        let seen = time::timeout(self.limit, look).await;
         if let Err(error) = seen.unwrap_or_else(|_| Err(timed_out())) {
             self.give_up(live.generation, &error);
         }
@@ -147,7 +151,7 @@ impl Shared {
 
 /// Watches the connection, and makes a new one whenever there is none: after 10 to 250 ms with
 /// jitter, so that many processes do not come at once.
-async fn keep(shared: Arc<Shared>, tells: bool) {
+async fn keep(shared: Arc<Shared>) {
     for generation in 2.. {
         while shared.live().is_some() {
             let _ = time::timeout(LOOK_EVERY, shared.doubt.notified()).await;
@@ -158,7 +162,7 @@ async fn keep(shared: Arc<Shared>, tells: bool) {
         loop {
             time::sleep(with_jitter(pause)).await;
             match shared.connect(generation).await {
-                Ok(findings) if tells => {
+                Ok(findings) if shared.tells => {
                     tracing::warn!(target: "rocket_identity", "Redis is back");
                     for finding in findings {
                         tracing::warn!(target: "rocket_identity", "{finding}");
@@ -169,7 +173,7 @@ async fn keep(shared: Arc<Shared>, tells: bool) {
                 Err(error) => {
                     // Each cause once: it may change from "refused" to "wrong password".
                     let text = error.to_string();
-                    if tells && text != said {
+                    if shared.tells && text != said {
                         tracing::warn!(target: "rocket_identity", "Redis is away: {text}");
                         said = text;
                     }

@@ -38,11 +38,7 @@ impl Link {
             None => None,
         };
         let (lane, found) = Lane::open(database, Duration::ZERO).await?;
-        let findings = found.unwrap_or_else(|error| {
-            let text =
-                format!("Redis is away: {error}; requests that need it get 503 until it is there");
-            vec![Finding::warn("RI023", text)]
-        });
+        let findings = found.unwrap_or_else(|error| vec![away(&error)]);
         Ok((Link { lane, durable, prefix }, findings))
     }
 
@@ -69,6 +65,24 @@ impl Link {
             Some(durable) => durable.call(call).await,
             None => self.call(call).await,
         }
+    }
+}
+
+/// Why there is no connection at launch. One that is away comes back by itself; one that knows no
+/// such user does not.
+fn away(error: &RedisError) -> Finding {
+    let refused = [ErrorKind::AuthenticationFailed, ErrorKind::InvalidClientConfig];
+    match refused.contains(&error.kind()) || error.code() == Some("NOAUTH") {
+        true => Finding::refuse(
+            "RI026",
+            format!(
+                "Redis refuses us: {error}; correct user and password in databases.identity.url"
+            ),
+        ),
+        false => Finding::warn(
+            "RI023",
+            format!("Redis is away: {error}; requests that need it get 503 until it is there"),
+        ),
     }
 }
 

@@ -63,8 +63,13 @@ impl Store for Link {
             .arg(&field(b"s:", id))
             .arg(&field(b"t:", id))
             .arg(b"u");
-        let reply: Value =
-            self.run(async |connection| connection.send_packed_command(&command).await).await?;
+        let reply: Value = self
+            .run(async |connection| match connection.send_packed_command(&command).await? {
+                // An error reply is a value here, and must not be taken for "no such session".
+                Value::ServerError(error) => Err(error.into()),
+                reply => Ok(reply),
+            })
+            .await?;
         // Taken apart by hand: the values are moved, not copied.
         let (record, seen, user) = match three(reply) {
             Some([Value::BulkString(record), seen, Value::BulkString(user)]) => {
@@ -127,6 +132,12 @@ impl Store for Link {
         let mut call = SCRIPTS.end.prepare_invoke();
         call.key(self.key(tag)).arg(id.as_bytes());
         self.call_durably(call).await
+    }
+
+    async fn withdraw(&self, tag: &Tag, id: &Digest) -> Result<(), StoreError> {
+        let mut call = SCRIPTS.end.prepare_invoke();
+        call.key(self.key(tag)).arg(id.as_bytes());
+        self.call::<u64>(call).await.map(drop)
     }
 
     async fn end_all(&self, tag: &Tag) -> Result<Time, StoreError> {

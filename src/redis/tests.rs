@@ -101,6 +101,10 @@ fn a_password_tls_and_the_host_are_read_from_the_url() {
     assert_eq!(of("redis://[::1]:6379"), (true, false, false));
     assert_eq!(of("redis://:word@redis.internal"), (false, false, true));
     assert_eq!(of("redis://user:word@10.0.0.7:6379"), (false, false, true));
+    #[cfg(feature = "redis-tls")]
+    assert_eq!(of("rediss://h:6379"), (false, true, false));
+    #[cfg(feature = "redis-tls")]
+    assert_eq!(of("rediss://h:6379/#insecure"), (false, false, false));
     assert_eq!(of("redis+unix:///run/redis.sock"), (true, false, false));
 }
 
@@ -109,12 +113,14 @@ acceptance::run_all!(bench);
 #[tokio::test]
 async fn fifty_seeded_interleavings_of_two_processes_match_a_sequential_model() {
     let server = Server::start();
+    let mut refused = 0;
     for seed in 1..=50 {
         let database = Database { prefix: format!("ri:{seed}:"), ..server.database() };
         let (one, _) = Link::open(database.clone()).await.unwrap();
         let (two, _) = Link::open(database).await.unwrap();
         let clock = Clock::stopped_at(Clock::system().now());
         let bench = Bench { store: Arc::new(one), clock, keep: Some(server.clone()) };
-        interleavings::play(bench, Arc::new(two), seed * 0x9E37_79B9).await;
+        refused += interleavings::play(bench, Arc::new(two), seed * 0x9E37_79B9).await;
     }
+    assert!(refused > 50, "only {refused} logins met a revocation");
 }

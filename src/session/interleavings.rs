@@ -49,12 +49,14 @@ struct Pending {
     seen: Time,
 }
 
-/// Plays the history of one seed on two handles of one store.
-pub async fn play(one: Bench, other: Arc<dyn Store>, seed: u64) {
+/// Plays the history of one seed on two handles of one store. How many logins were refused because
+/// all was revoked meanwhile: a set of histories without any would not show that they are.
+pub async fn play(one: Bench, other: Arc<dyn Store>, seed: u64) -> usize {
     let stores = [one.store.clone(), other];
     let (clock, mut seed) = (one.clock.clone(), Seed(seed | 1));
     let (mut model, mut pending, mut ids) = (Model::default(), Vec::new(), Vec::new());
     let mut slow_logins: Vec<(u32, Time)> = Vec::new();
+    let mut refused = 0;
     for step in 0..80 {
         clock.advance(Duration::from_millis(1 + seed.below(4_000) as u64));
         let now = clock.now();
@@ -64,14 +66,29 @@ pub async fn play(one: Bench, other: Arc<dyn Store>, seed: u64) {
             // A request begins now, and will log in later.
             0 => slow_logins.push((user, now)),
             1 | 2 => {
-                let (user, since) = match slow_logins.pop().filter(|_| seed.below(2) == 0) {
+                let (user, mut since) = match slow_logins.pop().filter(|_| seed.below(2) == 0) {
                     Some(begun) => begun,
                     None => (user, now),
                 };
-                let new = new_session(user, since, now, &format!("{{\"step\":{step}}}"));
+                let revoked = model.users.get(&user).and_then(|user| user.revoked);
+                // A store may tell the moment of a revocation by a clock of its own, so the
+                // requests that began around it are placed around what it said.
+                let (before, own) = (seed.below(2) == 0, seed.below(3) == 0);
+                if let Some(moment) = revoked.filter(|_| seed.below(2) == 0) {
+                    let five_seconds = 5_000;
+                    since = Time::from_millis(match before {
+                        true => moment.millis() - five_seconds,
+                        false => moment.millis() + five_seconds,
+                    });
+                }
+                let mut new = new_session(user, since, now, &format!("{{\"step\":{step}}}"));
+                new.own_revocation = revoked.filter(|_| own);
+                let presented = pick(&ids, &mut seed).filter(|_| seed.below(3) == 0);
+                new.replaces.extend(presented.filter(|(of, _)| *of == user).map(|(_, id)| id));
                 let id = new.id;
                 let begun = store.begin(&tag(user), new.clone()).await.unwrap();
                 assert_eq!(begun, model.begin(user, &new), "step {step}: login");
+                refused += usize::from(begun == Begun::RevokedMeanwhile);
                 ids.push((user, id));
             }
             3 => {
@@ -114,6 +131,7 @@ pub async fn play(one: Bench, other: Arc<dyn Store>, seed: u64) {
             }
         }
     }
+    refused
 }
 
 impl Model {
@@ -122,17 +140,16 @@ impl Model {
         let user = self.users.entry(user).or_default();
         // The histories keep away from the second of skew that a store with a clock of its own
         // tolerates: between its end and its beginning no login falls.
-        if user.revoked.is_some_and(|moment| moment >= new.since) {
+        let foreign = user.revoked.filter(|moment| Some(*moment) != new.own_revocation);
+        if foreign.is_some_and(|moment| moment >= new.since) {
             return Begun::RevokedMeanwhile;
         }
-        user.sessions.retain(|(_, seen)| seen.after(IDLE) > now);
+        user.sessions.retain(|(id, seen)| seen.after(IDLE) > now && !new.replaces.contains(id));
         while user.sessions.len() >= MOST {
             user.sessions.remove(0);
         }
-        if user.sessions.is_empty() || user.user.as_ref().is_none_or(|known| known.1 <= new.since) {
-            // With the last session the user is forgotten, and with it what was known of it.
-            let keep = user.user.as_ref().filter(|known| known.1 > new.since).cloned();
-            user.user = keep.or(Some((new.user.json.to_string(), new.since)));
+        if user.user.as_ref().is_none_or(|known| known.1 <= new.since) {
+            user.user = Some((new.user.json.to_string(), new.since));
         }
         user.sessions.push((new.id, now));
         Begun::Kept

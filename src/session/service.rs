@@ -112,7 +112,7 @@ impl Sessions {
         let ended = self.end_each(foreign).await;
         if let Some(failure) = ended.into_iter().find_map(Result::err) {
             // Two logins at once in one browser would be worse than none.
-            let _ = self.store.end(ticket.tag(), &ticket.digest()).await;
+            let _ = self.store.withdraw(ticket.tag(), &ticket.digest()).await;
             return Err(failure);
         }
         Ok((ticket, session))

@@ -43,6 +43,12 @@ pub trait Store: Send + Sync + 'static {
     /// Ends one session; false where there was none.
     async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError>;
 
+    /// Takes back a session just begun, whose ticket nobody has: as [`end`](Store::end), but it need
+    /// not be safe against a failure of the store.
+    async fn withdraw(&self, tag: &Tag, id: &Digest) -> Result<(), StoreError> {
+        self.end(tag, id).await.map(drop)
+    }
+
     /// Ends all sessions of a user and forgets the user. The moment returned is the store's own:
     /// a login whose request began before it is refused for the next ten minutes at least.
     async fn end_all(&self, tag: &Tag) -> Result<Time, StoreError>;

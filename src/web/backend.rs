@@ -61,14 +61,22 @@ impl Backend {
     #[cfg(not(feature = "redis"))]
     pub fn choose(
         settings: &Settings,
-        _: &Figment,
+        figment: &Figment,
         _: &str,
     ) -> Result<(Self, Vec<Finding>), Finding> {
+        let table = figment.find_value("databases.identity").is_ok();
         match settings.store {
+            Some(StoreKind::Memory) => Ok((Backend::Memory, Vec::new())),
+            None if !table => Ok((Backend::Memory, Vec::new())),
+            None => Err(Finding::refuse(
+                "RI017",
+                "there is a table [default.databases.identity], but the crate was built without \
+                 its feature `redis`; turn it on, or write identity.store = \"memory\""
+                    .into(),
+            )),
             Some(StoreKind::Redis) => {
                 Err(missing("the crate was built without its feature `redis`"))
             }
-            _ => Ok((Backend::Memory, Vec::new())),
         }
     }
 

@@ -30,12 +30,13 @@ if type(revoked) == 'table' and revoked.err then
     redis.call('UNLINK', key)
     revoked = false
 end
-if revoked and not moment(revoked) then
-    -- What cannot be read revokes nothing, and must not lock the user out.
+if revoked and (moment(revoked) or now * 2) > now + 600000 then
+    -- What cannot be read, or lies further ahead than a revocation is kept, revokes nothing: it must
+    -- not lock the user out.
     redis.call('HDEL', key, 'r')
     revoked = false
 end
-if revoked and revoked ~= ARGV[5] and tonumber(revoked) > since - 1000 then
+if revoked and revoked ~= ARGV[5] and moment(revoked) > since - 1000 then
     return 'revoked'
 end
 
