@@ -72,6 +72,8 @@
 //! production. Insecure ones do not launch in release.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "jwt")]
+mod claims;
 mod clock;
 mod config;
 mod error;
@@ -82,6 +84,10 @@ mod user;
 mod web;
 
 pub mod event;
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+#[allow(dead_code, unused_imports, reason = "the guard and the fairing that call it come next")]
+pub mod jwt;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub mod redis;

@@ -95,6 +95,13 @@ pub fn decode(text: &[u8], bytes: &mut [u8]) -> bool {
         && URL_SAFE_NO_PAD.decode_slice(text, bytes).is_ok_and(|n| n == bytes.len())
 }
 
+/// The bytes of a canonical base64url form of any length; `None` where `text` is anything else.
+#[cfg(feature = "jwt")]
+pub fn decode_all(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; text.len() / 4 * 3 + (text.len() % 4).saturating_sub(1)];
+    decode(text, &mut bytes).then_some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,9 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "jwt")]
+use crate::claims::Claims;
+
 /// An application's user, as a guard hands it to a handler.
 ///
 /// What [`login`](crate::Auth::login) was given is kept by the crate as JSON, once per user, and
@@ -37,6 +40,31 @@ pub trait User: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// What names this user for good: a primary key, not a name or an address that may change.
     fn id(&self) -> UserId;
+
+    /// The user that a verified token speaks of; `None` where it speaks of none that can be read,
+    /// and then the token is refused.
+    ///
+    /// Our own tokens carry the user in the claim `user`, which is what this reads as provided.
+    /// Override it for tokens that another issuer makes:
+    ///
+    /// ```
+    /// # use rocket_identity::jwt::Claims;
+    /// # use rocket_identity::{User, UserId};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Clone, Serialize, Deserialize)]
+    /// # struct Account { id: String, name: String }
+    /// # impl User for Account {
+    /// #     fn id(&self) -> UserId { self.id.as_str().into() }
+    /// fn from_claims(claims: &Claims) -> Option<Self> {
+    ///     Some(Account { id: claims.subject().to_owned(), name: claims.get("name")? })
+    /// }
+    /// # }
+    /// ```
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    fn from_claims(claims: &Claims) -> Option<Self> {
+        claims.get("user")
+    }
 }
 
 /// Names a user of one application; made from an integer or a string by `into()`.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Each room with its floor; a room that is not here has no floor, and the test says so.
 const ROOMS: &[(&str, u8)] = &[
+    ("claims", 0),
     ("clock", 0),
     ("error", 0),
     ("secret", 0),
@@ -14,6 +15,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("user", 0),
     ("config", 1),
     ("event", 1),
+    ("jwt", 2),
     ("session", 2),
     ("memory", 3),
     ("redis", 3),
@@ -91,6 +93,20 @@ fn only_the_web_floor_and_testing_know_rocket() {
         let knows = code.iter().any(|line| forms.iter().any(|form| line.contains(form)));
         assert!(!knows || ["web", "testing"].contains(&&*room), "src/{name} names Rocket");
         assert!(knows || name != "web/fairing.rs", "the reader no longer reads");
+    }
+}
+
+#[test]
+fn only_the_rooms_of_a_key_and_of_the_codec_know_the_token_library() {
+    for (name, _, code) in files() {
+        let knows = code.iter().any(|line| {
+            // Redis names the provider of TLS, which has the same library under it.
+            let line = line.replace("rustls::crypto::aws_lc_rs", "");
+            line.contains("jsonwebtoken") || line.contains("aws_lc_rs")
+        });
+        let may = ["jwt/key.rs", "jwt/key/", "jwt/codec.rs", "jwt/codec/", "jwt/tests/"];
+        assert!(!knows || may.iter().any(|room| name.starts_with(room)), "src/{name} names it");
+        assert!(knows || name != "jwt/key/material.rs", "the reader no longer reads");
     }
 }
 
