@@ -12,6 +12,7 @@ pub(crate) mod jwks;
 pub(crate) mod key;
 pub(crate) mod keyset;
 mod payload;
+pub(crate) mod source;
 
 pub use crate::claims::Claims;
 

@@ -74,6 +74,9 @@
 
 #[cfg(feature = "jwt")]
 mod claims;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod clock;
 mod config;
 mod error;

@@ -20,7 +20,9 @@ const ROOMS: &[(&str, u8)] = &[
     ("memory", 3),
     ("redis", 3),
     ("web", 4),
+    ("cli", 5),
     ("testing", 5),
+    ("bin", 6),
     ("lib", 6),
 ];
 
