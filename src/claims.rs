@@ -23,6 +23,7 @@ pub struct Claims {
     scope: Part,
     /// Where the value of `user` begins: every request reads it.
     user: Option<usize>,
+    user_version: u32,
     issued_at: u64,
     expires_at: u64,
 }
@@ -35,6 +36,8 @@ pub(crate) struct Registered<'t> {
     pub scope: Option<Cow<'t, str>>,
     /// The very name of the member `user`, where it has no escapes.
     pub user: Option<&'t str>,
+    /// `user_version`: 1 where it is absent.
+    pub user_version: u32,
     pub issued_at: u64,
     pub expires_at: u64,
 }
@@ -54,12 +57,13 @@ impl Claims {
     ) -> Result<Self, E> {
         let found = read(&text)?;
         let (issued_at, expires_at) = (found.issued_at, found.expires_at);
+        let user_version = found.user_version;
         let issuer = Part::of(&text, found.issuer);
         let subject = Part::of(&text, found.subject);
         let id = Part::of(&text, found.id);
         let scope = Part::of(&text, found.scope.unwrap_or_default());
         let user = found.user.and_then(|name| value_of(&text, name));
-        Ok(Claims { issuer, subject, id, scope, user, issued_at, expires_at, text })
+        Ok(Claims { issuer, subject, id, scope, user, user_version, issued_at, expires_at, text })
     }
 
     /// `iss`: who made the token.
@@ -123,10 +127,9 @@ impl Claims {
         Member { name, of: PhantomData }.deserialize(&mut reader).ok().flatten()
     }
 
-    /// As [`Claims::expires_at`], in seconds since the Unix epoch.
-    #[allow(dead_code, reason = "revocations keep a token's id until then")]
-    pub(crate) fn expires_at_seconds(&self) -> u64 {
-        self.expires_at
+    /// The version of the claim `user`, as [`User::VERSION`](crate::User::VERSION).
+    pub(crate) fn user_version(&self) -> u32 {
+        self.user_version
     }
 }
 
@@ -239,6 +242,7 @@ mod tests {
                 id: Cow::Borrowed("j"),
                 scope: Some(Cow::Borrowed("read  write")),
                 user: text.find("user").map(|start| &text[start..start + 4]),
+                user_version: 1,
                 issued_at: 1,
                 expires_at: 2,
             })

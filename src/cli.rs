@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
-use crate::clock::Time;
 use crate::jwt::END_OF_TIME;
 use crate::jwt::algorithm::Algorithm;
 
@@ -51,8 +51,10 @@ enum Command {
 
 /// What a command says: to people, or to a script.
 struct Said {
-    text: String,
-    json: Value,
+    /// It may hold private keys, where they were asked for.
+    text: Zeroizing<String>,
+    /// `None` where the text is JSON.
+    json: Option<Value>,
     /// For people, on standard error: what deserves a look.
     notes: Vec<String>,
 }
@@ -93,15 +95,22 @@ pub fn run() -> ExitCode {
 
 /// A reader that has seen enough (`| head`) is no failure: what was to be done is done.
 fn say(said: &Said, json: bool) -> ExitCode {
-    let text = if json { said.json.to_string() } else { said.text.clone() };
+    let json = said.json.as_ref().filter(|_| json).map(Value::to_string);
+    let text = json.as_deref().unwrap_or(&said.text).trim_end();
     let mut out = io::stdout().lock();
-    let written = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
     for note in &said.notes {
         let _ = writeln!(io::stderr(), "note: {note}");
     }
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
+    }
+}
+
+impl Said {
+    fn new(text: String, json: Value, notes: Vec<String>) -> Self {
+        Said { text: Zeroizing::new(text), json: Some(json), notes }
     }
 }
 
@@ -140,10 +149,4 @@ fn span(text: &str) -> Result<Duration, String> {
 fn algorithm(text: &str) -> Result<Algorithm, String> {
     let names = || Algorithm::ALL.map(Algorithm::name).join(", ");
     Algorithm::parse(text).ok_or_else(|| format!("it is one of {}", names()))
-}
-
-/// For people: UTC (RFC 3339).
-fn written(seconds: u64) -> String {
-    let moment = SystemTime::from(Time::from_millis(seconds.saturating_mul(1000)));
-    humantime::format_rfc3339_seconds(moment).to_string()
 }

@@ -1,6 +1,8 @@
 //! src/config.rs: the keys of `[default.identity]`, their defaults, and how they are read.
 
 pub mod doctor;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 pub mod keys;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -13,6 +15,8 @@ use figment::Figment;
 use serde::Deserialize;
 
 use self::doctor::Finding;
+#[cfg(feature = "jwt")]
+use self::jwt::Jwt;
 use self::site::Site;
 
 /// `[default.identity]`, or `[default.identity.named.<name>]` laid over it.
@@ -32,6 +36,8 @@ pub struct Settings {
     pub session: Lifetimes,
     pub cookie: Flags,
     pub memory: Memory,
+    #[cfg(feature = "jwt")]
+    pub jwt: Jwt,
 }
 
 /// `[default.identity.session]`: how long a session lives (OWASP ASVS 5.0 7.3.1 and 7.3.2).
@@ -159,6 +165,8 @@ impl Settings {
         {
             return Err(format!("identity.cookie.domain is {domain:?}: it must be a host name"));
         }
+        #[cfg(feature = "jwt")]
+        self.jwt.check()?;
         Ok(())
     }
 }
@@ -229,7 +237,27 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "jwt")]
+    #[test]
+    fn a_wrong_value_for_tokens_is_refused_by_the_name_of_its_key_and_never_repeated() {
+        for (identity, named) in [
+            (json!({ "jwt": { "access_ttl": "25h" } }), "access_ttl"),
+            (json!({ "jwt": { "access_ttl": 0 } }), "access_ttl"),
+            (json!({ "jwt": { "leeway": "61s" } }), "leeway"),
+            (json!({ "jwt": { "issuer": "a\"b" } }), "issuer"),
+            (json!({ "jwt": { "audience": [""] } }), "audience"),
+            (json!({ "jwt": { "transport": "header" } }), "transport"),
+            (json!({ "jwt": { "keys": "keys", "jwks": "{}" } }), "jwks"),
+            (json!({ "jwt": { "keys": "{\"keys\":[]}" } }), "write a key set as `jwks`"),
+        ] {
+            let finding = read(identity.clone(), "").expect_err(&identity.to_string());
+            assert_eq!(finding.code, "RI009");
+            assert!(finding.text.contains(named), "{}", finding.text);
+        }
+    }
+
     /// `Rocket.toml` with every `# key = value` made a line of its own.
+    #[cfg(feature = "jwt")]
     fn committed() -> String {
         let uncomment = |line: &'static str| match line.strip_prefix("# ") {
             Some(rest) if rest.contains(" = ") || rest.starts_with('[') => rest,
@@ -238,12 +266,14 @@ mod tests {
         include_str!("../Rocket.toml").lines().map(uncomment).collect::<Vec<_>>().join("\n")
     }
 
+    // Without the feature its keys are refused.
+    #[cfg(feature = "jwt")]
     #[test]
     fn the_committed_file_shows_every_key_with_its_default() {
         use figment::providers::{Format, Toml};
         let figment = Figment::from(Toml::string(&committed()).nested());
         let read = Settings::read(&figment, "").unwrap();
-        // These five have no default but what the surroundings say; the file shows a value.
+        // These have no default but what the surroundings say; the file shows a value.
         let cookie = Flags {
             secure: Some(true),
             prefix: Some(Prefix::Host),
@@ -252,7 +282,13 @@ mod tests {
         };
         let login_path = Some("/login".into());
         let store = Some(StoreKind::Memory);
-        assert_eq!(read, Settings { store, login_path, cookie, ..Settings::default() });
+        let jwt = Jwt {
+            keys: Some("keys".into()),
+            issuer: Some("https://example.com".into()),
+            audience: vec!["https://example.com".into()],
+            ..Jwt::default()
+        };
+        assert_eq!(read, Settings { store, login_path, cookie, jwt, ..Settings::default() });
         let named = Settings::read(&figment, "admin").unwrap();
         assert_eq!(named.session.idle, Duration::from_secs(300));
         for key in keys::all() {

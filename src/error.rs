@@ -9,6 +9,7 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// The reason for a refusal; its code and status never change within a major version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "some are those of tokens"))]
 pub enum Reason {
     Unauthenticated,
     SessionInvalid,
@@ -21,6 +22,13 @@ pub enum Reason {
     StoreFull,
     NoEntropy,
     FairingMissing,
+    InvalidRequest,
+    InvalidToken,
+    ExpiredToken,
+    InsufficientScope,
+    TokenTooLarge,
+    NoSigningKey,
+    CannotRevoke,
 }
 
 impl Reason {
@@ -68,6 +76,23 @@ impl Reason {
             Reason::FairingMissing => {
                 ("fairing_missing", 500, "The identity fairing of this guard is not attached.")
             }
+            Reason::InvalidRequest => {
+                ("invalid_request", 400, "The Authorization field must hold one bearer token.")
+            }
+            // The same for both: a client learns nothing of why from the body.
+            Reason::InvalidToken | Reason::ExpiredToken => {
+                ("invalid_token", 401, "The access token is not accepted. Get a new one.")
+            }
+            Reason::InsufficientScope => {
+                ("insufficient_scope", 403, "The access token does not allow this.")
+            }
+            Reason::TokenTooLarge => {
+                ("token_too_large", 500, "The user is too large for an access token.")
+            }
+            Reason::NoSigningKey => ("no_signing_key", 500, "There is no key to sign with."),
+            Reason::CannotRevoke => {
+                ("cannot_revoke", 501, "An access token cannot be taken back; it ends by itself.")
+            }
         }
     }
 }
@@ -104,11 +129,12 @@ impl From<NoEntropy> for Failure {
 pub struct Denied {
     reason: Reason,
     fairing: Option<Arc<str>>,
+    scope: Option<Arc<str>>,
 }
 
 impl Denied {
     pub(crate) fn new(reason: Reason, fairing: Option<Arc<str>>) -> Self {
-        Denied { reason, fairing }
+        Denied { reason, fairing, scope: None }
     }
 
     pub(crate) fn reason(&self) -> Reason {
@@ -117,8 +143,10 @@ impl Denied {
 
     /// A stable code in `snake_case`: `unauthenticated` (no credential), `session_invalid` (one
     /// that is unknown, expired or malformed), `cross_origin`, `store_unavailable`,
-    /// `fairing_missing`, and for an [`Error`] also `revoked_meanwhile`, `not_replicated`,
-    /// `store_full`, `invalid_user_id`, `user_not_storable`, `no_entropy`.
+    /// `fairing_missing`, `invalid_request` (no one bearer token in `Authorization`),
+    /// `invalid_token`, and for an [`Error`] also `insufficient_scope`, `revoked_meanwhile`,
+    /// `not_replicated`, `store_full`, `invalid_user_id`, `user_not_storable`, `no_entropy`,
+    /// `token_too_large`, `no_signing_key`, `cannot_revoke`.
     pub fn code(&self) -> &'static str {
         self.reason.code()
     }
@@ -132,6 +160,11 @@ impl Denied {
     /// fairing; `None` where the fairing is missing.
     pub fn fairing(&self) -> Option<&str> {
         self.fairing.as_deref()
+    }
+
+    /// The scope that the token lacks, for `insufficient_scope`.
+    pub fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
     }
 }
 
@@ -166,6 +199,14 @@ impl Error {
     pub(crate) fn new(failure: Failure, fairing: Option<Arc<str>>) -> Self {
         let denied = Denied::new(failure.reason, fairing);
         Error { denied, source: failure.source }
+    }
+
+    /// A token that lacks `scope` (RFC 6750 section 3.1).
+    #[cfg(feature = "jwt")]
+    pub(crate) fn insufficient_scope(scope: &str, fairing: Arc<str>) -> Self {
+        let mut denied = Denied::new(Reason::InsufficientScope, Some(fairing));
+        denied.scope = Some(scope.into());
+        Error { denied, source: None }
     }
 
     /// The same reason as a guard would give it.

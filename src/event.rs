@@ -153,7 +153,9 @@ impl Events {
         }
         match event.name {
             Event::LOGIN | Event::LOGOUT | Event::LOGOUT_EVERYWHERE => record!(info),
-            Event::REFUSED if event.reason == Some("session_invalid") => record!(info),
+            Event::REFUSED if matches!(event.reason, Some("session_invalid" | "invalid_token")) => {
+                record!(info);
+            }
             _ => record!(warn),
         }
         if let Some(listener) = &self.listener {

@@ -13,7 +13,9 @@ pub(crate) mod key;
 pub(crate) mod keyset;
 mod payload;
 pub(crate) mod source;
+mod tokens;
 
+pub use self::tokens::Tokens;
 pub use crate::claims::Claims;
 
 /// The latest moment in seconds that a key or a token may name: the end of the year 9999.

@@ -1,4 +1,5 @@
-//! Sessions and typed request guards for [Rocket](https://rocket.rs), secure by default.
+//! Sessions, access tokens and typed request guards for [Rocket](https://rocket.rs), secure by
+//! default.
 //!
 //! # Quickstart
 //!
@@ -68,6 +69,10 @@
 //! }
 //! ```
 //!
+//! For signed access tokens in the place of sessions, `Identity::jwt` and `JwtUser` take the place of
+//! `Identity::sessions` and `SessionUser` (feature `jwt`, on by default); `docs/tokens.md` says what is
+//! different.
+//!
 //! Settings live in `[default.identity]` of `Rocket.toml`, each with a default that is right in
 //! production. Insecure ones do not launch in release.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -89,7 +94,6 @@ mod web;
 pub mod event;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
-#[allow(dead_code, unused_imports, reason = "the guard and the fairing that call it come next")]
 pub mod jwt;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
@@ -101,6 +105,9 @@ pub mod testing;
 
 pub use crate::error::{Denied, Error};
 pub use crate::user::{User, UserId};
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub use crate::web::JwtUser;
 pub use crate::web::{Auth, Identity, Login, MaybeUser, SessionUser, catchers};
 
 /// The options of a login.

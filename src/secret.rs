@@ -89,11 +89,64 @@ pub fn encode(bytes: &[u8]) -> String {
 }
 
 /// Fills `bytes` from their one canonical base64url form; false where `text` is anything else.
+///
+/// Four characters at a time and one question at the end: a token is decoded at every request, and this
+/// takes half of what the general engine takes.
 pub fn decode(text: &[u8], bytes: &mut [u8]) -> bool {
     // The length first: it refuses most of what is not ours before any work.
-    text.len() == (bytes.len() * 4).div_ceil(3)
-        && URL_SAFE_NO_PAD.decode_slice(text, bytes).is_ok_and(|n| n == bytes.len())
+    if text.len() != (bytes.len() * 4).div_ceil(3) {
+        return false;
+    }
+    let at = |place: usize, character: u8| PLACED[place][usize::from(character)];
+    let (fours, rest) = text.as_chunks::<4>();
+    let (threes, last) = bytes.as_chunks_mut::<3>();
+    let mut seen = 0;
+    for ([a, b, c, d], three) in fours.iter().zip(threes) {
+        let all = at(0, *a) | at(1, *b) | at(2, *c) | at(3, *d);
+        seen |= all;
+        let [_, x, y, z] = all.to_be_bytes();
+        *three = [x, y, z];
+    }
+    // What is left holds one or two bytes, and bits behind them that must be zero.
+    let end = match rest {
+        [a, b] => at(0, *a) | at(1, *b),
+        [a, b, c] => at(0, *a) | at(1, *b) | at(2, *c),
+        _ => 0,
+    };
+    seen |= end;
+    let [_, x, y, z] = end.to_be_bytes();
+    let stray = match last {
+        [first] => {
+            *first = x;
+            y | z
+        }
+        [first, second] => {
+            [*first, *second] = [x, y];
+            z
+        }
+        _ => 0,
+    };
+    seen & NO_CHARACTER == 0 && stray == 0
 }
+
+/// The six bits of each character of base64url, shifted to where they stand for the first to the fourth
+/// of four.
+static PLACED: [[u32; 256]; 4] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut placed = [[NO_CHARACTER; 256]; 4];
+    let mut value = 0;
+    while value < 64 {
+        let character = alphabet[value] as usize;
+        placed[0][character] = (value as u32) << 18;
+        placed[1][character] = (value as u32) << 12;
+        placed[2][character] = (value as u32) << 6;
+        placed[3][character] = value as u32;
+        value += 1;
+    }
+    placed
+};
+/// Beyond the 24 bits of four characters.
+const NO_CHARACTER: u32 = 1 << 31;
 
 /// The bytes of a canonical base64url form of any length; `None` where `text` is anything else.
 #[cfg(feature = "jwt")]
@@ -143,5 +196,34 @@ mod tests {
         // The last character carries two bits that must be zero.
         assert!(Secret::<32>::parse(format!("{}B", "A".repeat(42)).as_bytes()).is_none());
         assert!(Secret::<32>::parse(format!("{}+", "A".repeat(42)).as_bytes()).is_none());
+    }
+
+    /// Against the engine that other programs use, for all that an end can look like: every two bytes,
+    /// and every byte in each place of three and of four characters.
+    #[test]
+    fn what_is_read_is_what_a_strict_engine_reads() {
+        fn same(text: &[u8]) {
+            let theirs = URL_SAFE_NO_PAD.decode(text).ok();
+            let mut bytes = vec![0; text.len() / 4 * 3 + (text.len() % 4).saturating_sub(1)];
+            let ours = decode(text, &mut bytes).then_some(bytes);
+            assert_eq!(ours, theirs, "{text:?}");
+        }
+        for a in 0..=255 {
+            same(&[a]);
+            for b in 0..=255 {
+                same(&[a, b]);
+                for rest in [b"AA", b"_w", b"Qg", b"=="] {
+                    same(&[a, b, rest[0]]);
+                    same(&[rest[0], a, b]);
+                    same(&[b, rest[1], a]);
+                    same(&[a, b, rest[0], rest[1]]);
+                    same(&[rest[0], rest[1], a, b]);
+                    same(&[rest[0], a, rest[1], b, b'A', b'A', b'A', b'A']);
+                }
+            }
+        }
+        for length in 0..200u8 {
+            same(encode(&vec![length; length.into()]).as_bytes());
+        }
     }
 }

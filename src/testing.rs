@@ -30,6 +30,8 @@ use rocket::http::{Cookie, Method};
 use rocket::local::{asynchronous, blocking as rocket_blocking};
 
 use crate::error::Error;
+#[cfg(feature = "jwt")]
+use crate::jwt::Tokens;
 use crate::user::User;
 use crate::web::Plan;
 
@@ -43,7 +45,7 @@ const NOWHERE: &str = "/.rocket_identity/testing";
 /// # Errors
 ///
 /// Those of [`Auth::login`](crate::Auth::login), and `fairing_missing` where no fairing for `U`
-/// is attached.
+/// is attached, or one that sets no cookie (see `tokens`).
 pub async fn login<U: User>(
     client: &asynchronous::Client,
     user: U,
@@ -51,7 +53,21 @@ pub async fn login<U: User>(
     let request = client.req(Method::Options, NOWHERE);
     let plan = Plan::lay(request.inner(), user);
     let response = request.dispatch().await;
-    plan.outcome(response.cookies())
+    plan.cookie(response.cookies())
+}
+
+/// Logs `user` in where the fairing goes by tokens, for `Authorization: Bearer <token>`.
+///
+/// # Errors
+///
+/// The same as those of [`login`], and `fairing_missing` where the fairing makes no token.
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub async fn tokens<U: User>(client: &asynchronous::Client, user: U) -> Result<Tokens, Error> {
+    let request = client.req(Method::Options, NOWHERE);
+    let plan = Plan::lay(request.inner(), user);
+    let _response = request.dispatch().await;
+    plan.tokens()
 }
 
 /// The same for Rocket's blocking client.
@@ -70,6 +86,20 @@ pub mod blocking {
         let request = client.req(Method::Options, NOWHERE);
         let plan = Plan::lay(request.inner(), user);
         let response = request.dispatch();
-        plan.outcome(response.cookies())
+        plan.cookie(response.cookies())
+    }
+
+    /// See [`testing::tokens`](super::tokens).
+    ///
+    /// # Errors
+    ///
+    /// The same as there.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn tokens<U: User>(client: &rocket_blocking::Client, user: U) -> Result<Tokens, Error> {
+        let request = client.req(Method::Options, NOWHERE);
+        let plan = Plan::lay(request.inner(), user);
+        let _response = request.dispatch();
+        plan.tokens()
     }
 }

@@ -35,7 +35,7 @@ pub trait User: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The version of this type's stored form.
     ///
     /// Raise it when a stored user of the last release can no longer be read, or would be read
-    /// wrongly: sessions whose user has another version end as if they had expired.
+    /// wrongly: sessions and tokens whose user has another version end as if they had expired.
     const VERSION: u32 = 1;
 
     /// What names this user for good: a primary key, not a name or an address that may change.
@@ -63,6 +63,10 @@ pub trait User: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     fn from_claims(claims: &Claims) -> Option<Self> {
+        // A token that another release of the application made may hold another user.
+        if claims.user_version() != Self::VERSION {
+            return None;
+        }
         claims.get("user")
     }
 }

@@ -3,23 +3,34 @@
 mod auth;
 mod backend;
 mod catchers;
+mod challenge;
 mod cookie;
 mod core;
+mod credentials;
 mod fairing;
 mod guard;
 mod headers;
+mod login;
+mod names;
 mod origin;
 mod outcome;
 #[cfg(feature = "testing")]
 mod plan;
 mod resolve;
 mod return_to;
+#[cfg(feature = "jwt")]
+mod routes;
+#[cfg(feature = "jwt")]
+mod tokens;
 mod visit;
 
-pub use auth::{Auth, Begin, Login};
+pub use auth::Auth;
 pub use catchers::catchers;
 pub use fairing::Identity;
+#[cfg(feature = "jwt")]
+pub use guard::JwtUser;
 pub use guard::{MaybeUser, SessionUser};
+pub use login::{Begin, Login};
 pub use return_to::ReturnTo;
 
 #[cfg(feature = "testing")]

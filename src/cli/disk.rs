@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::Refused;
-use crate::jwt::source::sift::shown;
+use crate::jwt::source::advice::shown;
 use crate::secret;
 
 /// Makes a directory that only its owner may enter.

@@ -8,16 +8,21 @@ use crate::clock::{Clock, Time};
 use crate::jwt::algorithm::Algorithm;
 use crate::jwt::key::Key;
 use crate::jwt::keyset::KeySet;
+use crate::jwt::source::advice::{shown, written};
 use crate::jwt::source::files::{self, KeyFile, Look};
-use crate::jwt::source::sift::{self, Before, shown};
-use crate::secret;
+use crate::jwt::source::sift::{self, Before, Found};
+use crate::secret::{self, Digest};
 
 pub struct Folder {
     pub path: PathBuf,
     pub look: Look,
     /// What a process that is launched now would use.
     pub set: KeySet,
+    /// What it would say.
+    pub found: Vec<Found>,
     pub now: Time,
+    /// Of each file, what its key is made of.
+    fingerprints: Vec<Option<Digest>>,
     _lock: Option<File>,
 }
 
@@ -42,17 +47,20 @@ impl Folder {
     fn read(path: &Path, lock: Option<File>) -> Result<Self, Refused> {
         let look = files::look(path).map_err(|e| disk::failed(path, "cannot be read", &e))?;
         let now = Clock::system().now();
-        let set = sift::sift(&look, Before::Launch, path, now).set;
-        Ok(Folder { path: path.to_owned(), look, set, now, _lock: lock })
+        let sift::Sifted { set, found, .. } = sift::sift(&look, Before::Launch, path, now);
+        let of = |file: &KeyFile| file.key().ok().map(|key| key.fingerprint());
+        let fingerprints = look.files.iter().map(of).collect();
+        Ok(Folder { path: path.to_owned(), look, set, found, now, fingerprints, _lock: lock })
     }
 
     pub fn seconds(&self) -> u64 {
         self.now.millis() / 1000
     }
 
-    /// The set as it is without a name.
-    pub fn set_without(&self, kid: &str) -> KeySet {
-        let others = self.look.files.iter().filter(|file| file.kid != kid);
+    /// The set as it is without these files.
+    pub fn set_without(&self, files: &[&KeyFile]) -> KeySet {
+        let gone = |file: &KeyFile| files.iter().any(|other| other.path == file.path);
+        let others = self.look.files.iter().filter(|file| !gone(file));
         let used = others.filter(|file| self.key(&file.kid).is_some());
         KeySet::new(used.filter_map(|file| file.key().ok())).unwrap_or_default()
     }
@@ -64,6 +72,14 @@ impl Folder {
 
     pub fn files(&self, kid: &str) -> Vec<&KeyFile> {
         self.look.files.iter().filter(|file| file.kid == kid).collect()
+    }
+
+    /// Files of other names with the key of `file`: it would live on in them.
+    pub fn twins(&self, file: &KeyFile) -> Vec<&KeyFile> {
+        let each = || self.look.files.iter().zip(&self.fingerprints);
+        let own = each().find(|(other, _)| other.path == file.path).and_then(|(_, own)| *own);
+        let same = each().filter(|(_, other)| own.is_some() && **other == own);
+        same.map(|(other, _)| other).filter(|other| other.kid != file.kid).collect()
     }
 
     /// Makes a private key and its file, with the owner and group of `like`.
@@ -78,6 +94,13 @@ impl Folder {
             Some(kid) => kid,
             None => self.fresh_kid()?,
         };
+        if kid.starts_with('-') {
+            return refused(format!(
+                "a name such as {} reads like an option of every command; choose a --kid that does \
+                 not start with -",
+                kid.escape_debug()
+            ));
+        }
         if let Some(file) = self.files(&kid).first() {
             return Err(disk::exists(&file.path));
         }
@@ -94,7 +117,7 @@ impl Folder {
         const CHARACTERS: &[u8; 62] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
         let random = secret::random_bytes::<4>().or_else(|error| refused(error.to_string()))?;
-        let day: String = super::written(self.seconds()).chars().take(10).collect();
+        let day: String = written(self.seconds()).chars().take(10).collect();
         let tail = random.map(|byte| char::from(CHARACTERS[usize::from(byte) % CHARACTERS.len()]));
         Ok(format!("{day}-{}", tail.iter().collect::<String>()))
     }
@@ -121,7 +144,7 @@ impl Made {
             "made    {} ({}), which signs from {}\nfile    {}\n",
             self.kid,
             self.algorithm,
-            super::written(self.not_before),
+            written(self.not_before),
             shown(&self.path)
         )
     }

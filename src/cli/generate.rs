@@ -49,5 +49,5 @@ pub fn run(directory: &Path, options: Options) -> Outcome {
                     each of them could sign";
         notes.push(text.to_owned());
     }
-    Ok(Said { text: made.text(), json, notes })
+    Ok(Said::new(made.text(), json, notes))
 }

@@ -5,14 +5,13 @@ use std::path::Path;
 use clap::Args;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::folder::Folder;
 use super::{Outcome, Refused, Said, refused};
 use crate::jwt::key::Key;
+use crate::jwt::source::advice::{self, shown};
 use crate::jwt::source::files::{Form, KeyFile};
-use crate::jwt::source::sift::{self, shown};
 
 /// Prints the public set, as `/.well-known/jwks.json` does
 #[derive(Args, Debug)]
@@ -38,32 +37,48 @@ pub fn run(directory: &Path, options: &Options) -> Outcome {
         return Err(Refused { code: 2, text: text.to_owned() });
     }
     let folder = Folder::open(directory)?;
-    let set = match options.private {
+    let text = match options.private {
         true => private(&folder)?,
-        false => folder.set.published(folder.now),
+        false => Zeroizing::new(folder.set.published(folder.now)),
     };
-    let json: Value = serde_json::from_str(&set)
+    serde_json::from_str::<IgnoredAny>(&text)
         .or_else(|error| refused(format!("the set came out wrong: {error}")))?;
-    let bad = folder.look.files.iter().filter_map(|file| Some((file, file.key().err()?)));
-    let notes = bad.map(|(file, error)| sift::flaw(&shown(&file.path), &error).text).collect();
-    Ok(Said { text: set, json, notes })
+    let missing = folder.found.iter().map(|found| &found.finding);
+    let missing = missing.filter(|finding| ["RI028", "RI029"].contains(&finding.code));
+    let notes = missing.map(|finding| finding.text.clone()).collect();
+    Ok(Said { text, json: None, notes })
 }
 
 /// Every key that is not past its end, private members included. One that cannot be written so is
 /// an error: a set that silently lacks the signer is worse than none.
-fn private(folder: &Folder) -> Result<String, Refused> {
+fn private(folder: &Folder) -> Result<Zeroizing<String>, Refused> {
     let mut keys = Vec::new();
     for file in &folder.look.files {
-        let key = file.key().or_else(|e| refused(sift::flaw(&shown(&file.path), &e).text))?;
+        let key = file.key().or_else(|e| refused(advice::flaw(&shown(&file.path), &e).text))?;
         if folder.files(&file.kid).len() > 1 {
             return refused(format!("two files are named {}; rename or remove one", file.kid));
+        }
+        if let Some(twin) = folder.twins(file).first() {
+            return refused(format!(
+                "{} and {} hold one key under two names; remove one",
+                shown(&file.path),
+                shown(&twin.path)
+            ));
         }
         if key.expires().is_none_or(|end| end > folder.seconds()) {
             keys.push(member(file, &key)?);
         }
     }
-    let members: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
-    Ok(format!(r#"{{"keys":[{}]}}"#, members.join(",")))
+    // Room for all of it at once: growing would leave a copy behind.
+    let length: usize = keys.iter().map(|key| key.len() + 1).sum();
+    let mut set = Zeroizing::new(String::with_capacity(length + 16));
+    set.push_str(r#"{"keys":["#);
+    for (number, key) in keys.iter().enumerate() {
+        set.push_str(if number == 0 { "" } else { "," });
+        set.push_str(key);
+    }
+    set.push_str("]}");
+    Ok(set)
 }
 
 fn member(file: &KeyFile, key: &Key) -> Result<Zeroizing<String>, Refused> {

@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::folder::Folder;
-use super::{Outcome, Said, written};
+use super::{Outcome, Said};
 use crate::jwt::key::Key;
+use crate::jwt::source::advice::{self, shown, written};
 use crate::jwt::source::files::KeyFile;
-use crate::jwt::source::sift::{self, shown};
 
 struct Row {
     kid: String,
@@ -24,7 +24,7 @@ struct Row {
 pub fn run(directory: &Path) -> Outcome {
     let folder = Folder::open(directory)?;
     let signs = folder.set.signer(folder.now).map(|key| key.kid().to_owned());
-    let next = sift::next_signer(&folder.set, folder.now).map(|(key, _)| key.kid().to_owned());
+    let next = advice::next_signer(&folder.set, folder.now).map(|(key, _)| key.kid().to_owned());
     let rows: Vec<_> = folder
         .look
         .files
@@ -32,24 +32,27 @@ pub fn run(directory: &Path) -> Outcome {
         .map(|file| row(&folder, file, signs.as_deref(), next.as_deref()))
         .collect();
     let ignored: Vec<_> = folder.look.strangers.iter().map(|path| shown(path)).collect();
+    let directory_itself = advice::of_directory(&folder.look, directory);
+    let problems: Vec<_> = directory_itself.into_iter().map(|finding| finding.text).collect();
     let json = json!({
         "directory": shown(directory),
         "signs": signs,
         "next": next,
         "keys": rows.iter().map(Row::json).collect::<Vec<_>>(),
         "ignored": ignored,
+        "problems": problems,
     });
     let mut text = table(&rows);
     if signs.is_none() {
         text.push_str("\nno key signs now\n");
     }
-    for problem in rows.iter().flat_map(|row| &row.problems) {
+    for problem in rows.iter().flat_map(|row| &row.problems).chain(&problems) {
         text.push_str(&format!("\n! {problem}\n"));
     }
     for file in &ignored {
         text.push_str(&format!("\n! {file} is ignored: no key by its name\n"));
     }
-    Ok(Said { text, json, notes: Vec::new() })
+    Ok(Said::new(text, json, Vec::new()))
 }
 
 fn row(folder: &Folder, file: &KeyFile, signs: Option<&str>, next: Option<&str>) -> Row {
@@ -64,14 +67,21 @@ fn row(folder: &Folder, file: &KeyFile, signs: Option<&str>, next: Option<&str>)
         problems: Vec::new(),
     };
     match file.key() {
-        Err(error) => row.problems.push(sift::flaw(&row.file, &error).text),
+        Err(error) => row.problems.push(advice::flaw(&row.file, &error).text),
         Ok(key) => {
             row.algorithm = Some(key.algorithm().name());
             row.private = key.can_sign();
             (row.not_before, row.expires) = (key.not_before(), key.expires());
-            let advice = sift::advice(&key, file).into_iter().map(|finding| finding.text);
+            let advice = advice::of_key(&key, file).into_iter().map(|finding| finding.text);
             row.problems.extend(advice);
+            let twins = folder.twins(file);
+            let names: Vec<_> = twins.iter().map(|twin| shown(&twin.path)).collect();
             match folder.files(&file.kid).len() {
+                1 if !twins.is_empty() => row.problems.push(format!(
+                    "{} holds the same key as {}: one key has one name; remove one",
+                    row.file,
+                    names.join(" and ")
+                )),
                 1 => row.state = state(&key, folder.seconds(), signs, next),
                 _ => row.problems.push(format!(
                     "{}: another file has the same name; rename or remove one",

@@ -9,12 +9,15 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::folder::Folder;
-use super::{Outcome, Refused, Said, disk, refused, written};
-use crate::jwt::END_OF_TIME;
+use super::{Outcome, Refused, Said, disk, refused};
 use crate::jwt::algorithm::Algorithm;
 use crate::jwt::key::Key;
+use crate::jwt::source::advice::{next_signer, quoted, shown, written};
 use crate::jwt::source::files::{Form, KeyFile};
-use crate::jwt::source::sift::{next_signer, shown};
+
+mod spans;
+
+use spans::Spans;
 
 /// Makes the next key, and gives the present one an end: nobody is logged out
 ///
@@ -25,18 +28,21 @@ pub struct Options {
     /// The new key's algorithm; otherwise the present one's
     #[arg(long, value_parser = super::algorithm)]
     alg: Option<Algorithm>,
-    /// How long from now the new key begins to sign: over 30 s for processes that share the
+    /// How long from now the new key begins to sign: at least 30 s, for processes that share the
     /// directory, and over 5 min more for those that fetch the JWKS
     #[arg(long, default_value = "10m", value_parser = super::span)]
     lead: Duration,
-    /// How long after that the old key still verifies: over the longest life of a token
-    /// (`access_ttl` and `leeway`)
+    /// How long after that the old key still verifies: at least the longest life of a token, which is
+    /// `access_ttl` (24h where --access-ttl does not say it) and a minute of `leeway`
     #[arg(long, default_value = "25h", value_parser = super::span)]
     overlap: Duration,
+    /// The `access_ttl` of the application, by which --overlap is judged
+    #[arg(long, value_parser = super::span)]
+    access_ttl: Option<Duration>,
     /// Removes the files of keys that are past their end
     #[arg(long)]
     prune: bool,
-    /// Makes a key though one is waiting already
+    /// Makes a key though one is waiting already, or though these spans log users out
     #[arg(long)]
     force: bool,
 }
@@ -53,20 +59,11 @@ struct Old<'f> {
 
 pub fn run(directory: &Path, options: &Options) -> Outcome {
     let folder = Folder::open_alone(directory)?;
-    let place = shown(directory);
-    let signer = present(&folder, &place, options.force)?;
-    let not_before = folder.seconds().saturating_add(options.lead.as_secs());
-    let end = not_before.saturating_add(options.overlap.as_secs());
-    if end > END_OF_TIME {
-        return refused("--lead and --overlap reach past the year 9999; make them shorter");
-    }
+    let signer = present(&folder, directory, options.force)?;
+    let Spans { not_before, end, notes } = Spans::of(&folder, options)?;
     // Before anything is written: what cannot be finished is not begun.
     let mut old = old_keys(&folder, signer, not_before, end)?;
-    if options.lead < Duration::from_secs(330) {
-        let text = "a --lead under 5m30s: services that fetch the JWKS may meet the new key before \
-                    they know it";
-        old.notes.push(text.to_owned());
-    }
+    old.notes.extend(notes);
     let algorithm = options.alg.unwrap_or(signer.algorithm());
     let like = folder.about(signer.kid());
     let made = folder.make(None, algorithm, not_before, like.as_ref())?;
@@ -81,7 +78,8 @@ pub fn run(directory: &Path, options: &Options) -> Outcome {
 }
 
 /// The key that signs now, where it can be rotated.
-fn present<'f>(folder: &'f Folder, place: &str, force: bool) -> Result<&'f Key, Refused> {
+fn present<'f>(folder: &'f Folder, directory: &Path, force: bool) -> Result<&'f Key, Refused> {
+    let place = shown(directory);
     if let Some((next, start)) = next_signer(&folder.set, folder.now).filter(|_| !force) {
         return refused(format!(
             "{} in {place} is waiting already and signs from {}; wait until then, or say --force",
@@ -93,7 +91,8 @@ fn present<'f>(folder: &'f Folder, place: &str, force: bool) -> Result<&'f Key, 
         Some(signer) => Ok(signer),
         None => refused(format!(
             "no key in {place} signs now, so there is none to rotate; make one with `identity-keys \
-             generate --dir {place}`, and see `identity-keys list --dir {place}`"
+             generate --dir {0}`, and see `identity-keys list --dir {0}`",
+            quoted(directory)
         )),
     }
 }
@@ -128,7 +127,7 @@ fn old_keys<'f>(
             )),
             (Some(_), _) => {}
         }
-        if file.open_to_all && key.kid() == signer.kid() {
+        if file.rights.all_read() && key.kid() == signer.kid() {
             old.notes.push(format!(
                 "every user can read {}, and not the new file; see that the application can",
                 shown(&file.path)
@@ -142,8 +141,8 @@ fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink())
 }
 
-/// Writes `exp` in front of the other members. A key without `nbf` gets 0, which it counts as: a
-/// running process takes a file with another content for a new key, which would wait for a minute.
+/// Writes `exp` in front of the other members. A key without `nbf` gets 0, which it counts as in a
+/// process that is launched.
 fn give_end(file: &KeyFile, end: u64) -> Result<(), Refused> {
     let damaged = || format!("{} cannot be given an `exp`; write it in by hand", shown(&file.path));
     let content = file.content.as_ref().map(|content| std::str::from_utf8(content));
@@ -206,5 +205,5 @@ fn report(done: &Done<'_>) -> Said {
         "pruned": done.pruned,
         "notes": done.old.notes,
     });
-    Said { text, json, notes: done.old.notes.clone() }
+    Said::new(text, json, done.old.notes.clone())
 }

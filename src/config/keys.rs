@@ -5,12 +5,22 @@ use figment::{Figment, Provider};
 
 use super::doctor::Finding;
 
-const TOP: &[&str] =
-    &["store", "login_path", "origins", "behind_tls_proxy", "allow", "session", "cookie", "memory"];
+const TOP: &[&str] = &[
+    "store",
+    "login_path",
+    "origins",
+    "behind_tls_proxy",
+    "allow",
+    "session",
+    "cookie",
+    "memory",
+    "jwt",
+];
 const TABLES: &[(&str, &[&str])] = &[
     ("session", &["idle", "absolute", "remember", "max_per_user"]),
     ("cookie", &["secure", "prefix", "same_site", "domain", "partitioned"]),
     ("memory", &["max_sessions"]),
+    ("jwt", &["keys", "jwks", "issuer", "audience", "access_ttl", "leeway", "transport"]),
 ];
 
 /// The last part of every key that has a value.
@@ -41,6 +51,9 @@ fn table(figment: &Figment, path: &str, dict: &Dict, outer: bool) -> Result<(), 
                 let path = format!("{path}.{name}");
                 table(figment, &path, dict_of(&path, value)?, false)?;
             }
+        } else if key == "jwt" && !cfg!(feature = "jwt") {
+            let text = format!("`{path}` needs the feature `jwt` of rocket_identity");
+            return Err(Finding::refuse("RI009", text));
         } else if let Some((_, known)) = TABLES.iter().find(|(name, _)| name == key) {
             for (inner, value) in dict_of(&path, value)? {
                 if !known.contains(&&**inner) {

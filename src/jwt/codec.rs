@@ -14,7 +14,7 @@ use crate::secret;
 
 mod mint;
 
-pub use mint::{MintError, Minted, NewClaims, mint};
+pub use mint::{MintError, NewClaims, mint};
 
 /// A longer token is refused before anything is done with it, whatever the policy says.
 pub const MAX_BYTES: usize = 8192;

@@ -4,9 +4,10 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, Family};
-use crate::secret;
+use crate::secret::{self, Digest};
 
 mod der;
 mod generate;
@@ -34,6 +35,7 @@ pub struct Key {
     signer: Option<Signer>,
     public: Vec<(&'static str, String)>,
     modulus_bits: Option<usize>,
+    fingerprint: Digest,
     /// The first part of every token that this key signs.
     header: Box<str>,
 }
@@ -63,12 +65,16 @@ impl Key {
     /// One member of a set.
     pub(super) fn from_jwk_node(jwk: &Node, kid: Option<&str>) -> Result<Self, KeyError> {
         let read = jwk::read(jwk, kid)?;
-        Key {
+        let mut key = Key {
             not_before: read.not_before,
             expires: read.expires,
             ..Self::new(read.kid, read.material)?
+        };
+        if key.is_symmetric() {
+            let secret = jwk.object().and_then(|members| members.find("k")).and_then(Node::text);
+            key.fingerprint = fingerprint([("k", secret.unwrap_or_default())]);
         }
-        .checked_span()
+        key.checked_span()
     }
 
     /// A PEM file (RFC 7468) with one key: PKCS#8, SEC 1 or PKCS#1 private, SPKI or PKCS#1 public.
@@ -92,6 +98,13 @@ impl Key {
             expires: None,
             verifier,
             signer,
+            // Whoever has one key of a modulus has all of them, whatever the exponent.
+            fingerprint: fingerprint(
+                public
+                    .iter()
+                    .map(|(name, value)| (*name, &**value))
+                    .filter(|(name, _)| *name != "e"),
+            ),
             public,
             modulus_bits,
             header: secret::encode(header.as_bytes()).into(),
@@ -128,6 +141,12 @@ impl Key {
     /// The same key, signing from `seconds` on.
     pub fn with_not_before(self, seconds: u64) -> Self {
         Key { not_before: Some(seconds), ..self }
+    }
+
+    /// Of what the key is made of: the public members, or the secret. Two keys with the same are one
+    /// key, whatever their names and algorithms.
+    pub fn fingerprint(&self) -> Digest {
+        self.fingerprint
     }
 
     pub fn can_sign(&self) -> bool {
@@ -208,6 +227,16 @@ impl Key {
             false => Ok(()),
         }
     }
+}
+
+/// Each member is in its one canonical form, so the same material gives the same digest.
+fn fingerprint<'m>(members: impl IntoIterator<Item = (&'m str, &'m str)>) -> Digest {
+    // Room for any key: growing would leave a copy of a secret behind.
+    let mut all = Zeroizing::new(String::with_capacity(2 * MAX_FILE));
+    for (name, value) in members {
+        all.extend([name, "=", value, ";"]);
+    }
+    Digest::of(all.as_bytes())
 }
 
 /// A kid becomes a file's name and a header's member: plain characters, and no dot in front, which

@@ -15,8 +15,8 @@ pub struct Keys(RwLock<Arc<KeySet>>);
 
 impl KeySet {
     /// Two keys of one name would make it chance which one verifies: the set is refused.
-    pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, KeyError> {
-        let mut keys: Vec<_> = keys.into_iter().map(Arc::new).collect();
+    pub fn new(keys: impl IntoIterator<Item = impl Into<Arc<Key>>>) -> Result<Self, KeyError> {
+        let mut keys: Vec<Arc<Key>> = keys.into_iter().map(Into::into).collect();
         keys.sort_by(|a, b| a.kid().cmp(b.kid()));
         let twins = keys.windows(2).find(|pair| pair[0].kid() == pair[1].kid());
         if let Some(pair) = twins {
@@ -26,6 +26,10 @@ impl KeySet {
             )));
         }
         Ok(KeySet(keys))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -34,6 +34,7 @@ struct Seen<'t, 'p> {
     expires: Option<Scalar<'t>>,
     issued: Option<Scalar<'t>>,
     not_before: Option<Scalar<'t>>,
+    version: Option<Scalar<'t>>,
     user: Option<&'t str>,
     for_us: bool,
 }
@@ -49,6 +50,7 @@ impl<'t, 'p> Seen<'t, 'p> {
             expires: None,
             issued: None,
             not_before: None,
+            version: None,
             user: None,
             for_us: false,
         }
@@ -93,7 +95,13 @@ impl<'t, 'p> Seen<'t, 'p> {
         if moment(issued_at) > soon || moment(not_before) > soon {
             return Err(Flaw::NotYetValid);
         }
-        Ok(Registered { issuer, subject, id, scope, user: self.user, issued_at, expires_at })
+        let user_version = match self.version {
+            None => 1,
+            Some(Scalar::Integer(version)) => u32::try_from(version).map_err(|_| Flaw::Claims)?,
+            Some(_) => return Err(Flaw::Claims),
+        };
+        let user = self.user;
+        Ok(Registered { issuer, subject, id, scope, user, user_version, issued_at, expires_at })
     }
 }
 
@@ -143,6 +151,7 @@ impl<'de> Visitor<'de> for Seen<'de, '_> {
                 "exp" => &mut self.expires,
                 "iat" => &mut self.issued,
                 "nbf" => &mut self.not_before,
+                "user_version" => &mut self.version,
                 "aud" if !audience_seen => {
                     audience_seen = true;
                     self.for_us = members.next_value_seed(Audience(&self.policy.audience))?;

@@ -15,8 +15,11 @@ use crate::clock::{Clock, Time};
 use crate::config::doctor::{Finding, Severity};
 use crate::secret;
 
+pub mod advice;
 pub mod files;
+mod reader;
 pub mod sift;
+mod twins;
 mod watch;
 
 #[cfg(test)]
@@ -25,7 +28,8 @@ mod tests;
 
 pub use watch::Watch;
 
-use sift::{Before, Found, Sifted};
+use reader::Reader;
+use sift::{Before, Sifted};
 use watch::{LOOK_EVERY, Watcher};
 
 /// One of two; `Debug` prints no key.
@@ -68,17 +72,15 @@ pub fn ephemeral() -> Result<Opened, Vec<Finding>> {
 }
 
 async fn open_directory(directory: PathBuf, clock: Clock) -> Result<Opened, Vec<Finding>> {
-    let (now, place) = (clock.now(), directory.clone());
-    let read = spawn_blocking(move || {
-        let look = files::look(&place).map_err(|error| away(&place, &error.to_string()))?;
-        let sifted = sift::sift(&look, Before::Launch, &place, now);
-        Ok((look.digest, sifted))
-    });
-    let read = read.await.unwrap_or_else(|error| Err(away(&directory, &error.to_string())));
-    let (digest, Sifted { set, held, found }) = read.map_err(|finding| vec![finding])?;
+    let (now, mut reader) = (clock.now(), Reader::new(directory.clone()));
+    let unread = |error: String| vec![away(&directory, &error)];
+    let look = reader.look().await.map_err(|error| unread(error.to_string()))?;
+    let (digest, place) = (look.digest, directory.clone());
+    let sifted = spawn_blocking(move || sift::sift(&look, Before::Launch, &place, now)).await;
+    let Sifted { set, held, found } = sifted.map_err(|error| unread(error.to_string()))?;
     let findings = unless_refused(found.iter().map(|found| found.finding.clone()).collect())?;
     let keys = Arc::new(Keys::new(set));
-    let watcher = Watcher::new(directory, keys.clone(), clock, digest, held, found);
+    let watcher = Watcher::new(reader, keys.clone(), clock, digest, (held, found));
     Ok(Opened { keys, findings, watch: Some(watcher.every(LOOK_EVERY)) })
 }
 
@@ -95,18 +97,20 @@ fn open_inline(text: &str, now: Time) -> Result<Opened, Vec<Finding>> {
     let (keys, bad) =
         parse_jwks(text).map_err(|error| nothing(&format!("is not read ({error})")))?;
     let mut findings: Vec<_> =
-        bad.iter().map(|(place, error)| sift::flaw(&format!("{PLACE} {place}"), error)).collect();
+        bad.iter().map(|(place, error)| advice::flaw(&format!("{PLACE} {place}"), error)).collect();
     for text in keys.iter().flat_map(Key::warnings) {
         findings.push(Finding::warn("RI034", format!("{PLACE}: {text}")));
     }
     let set = KeySet::new(keys).unwrap_or_else(|error: KeyError| {
-        findings.push(sift::flaw(PLACE, &error));
+        findings.push(advice::flaw(PLACE, &error));
         KeySet::default()
     });
-    let findings = unless_refused(findings)?;
+    findings.extend(twins::of_set(PLACE, set.iter().map(|key| &**key)));
+    let mut findings = unless_refused(findings)?;
     if !sift::is_usable(&set, now) {
         return Err([findings, nothing("holds no usable key")].concat());
     }
+    findings.extend(advice::nobody_signs(PLACE, Path::new("DIR"), &set, now));
     Ok(Opened { keys: Arc::new(Keys::new(set)), findings, watch: None })
 }
 
@@ -118,10 +122,11 @@ fn unless_refused(findings: Vec<Finding>) -> Result<Vec<Finding>, Vec<Finding>> 
 }
 
 fn away(directory: &Path, reason: &str) -> Finding {
-    let place = sift::shown(directory);
     let text = format!(
-        "the key directory {place} cannot be read: {reason}; correct identity.jwt.keys, or make it \
-         with `identity-keys generate --dir {place}`"
+        "the key directory {} cannot be read: {reason}; correct identity.jwt.keys, or make it with \
+         `identity-keys generate --dir {}`",
+        advice::shown(directory),
+        advice::quoted(directory)
     );
     Finding::refuse("RI030", text)
 }

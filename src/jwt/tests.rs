@@ -19,6 +19,7 @@ mod header;
 mod mutation;
 mod round_trip;
 mod shape;
+mod wycheproof;
 
 /// 2027-01-15 08:00:00 UTC.
 pub const NOW: u64 = 1_800_000_000;
@@ -119,5 +120,6 @@ pub fn new_claims<'c>(audience: &'c [String], user: &'c str) -> NewClaims<'c> {
         ttl: Duration::from_secs(600),
         scope: Some("read write"),
         user,
+        user_version: 1,
     }
 }

@@ -1,20 +1,21 @@
 //! src/web/auth.rs: how a handler acts: begin a login and end it, on behalf of the browser.
 
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
 use std::sync::Arc;
 
 use rocket::http::HeaderMap;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
 
-use super::core::{Core, is_missing};
+use super::core::{Core, Mode, SessionMode, is_missing};
+use super::login::{Begin, Login};
 use super::outcome;
 use super::resolve::resolve;
-use super::visit::{Acts, Current, Resolved, Visit};
+#[cfg(feature = "jwt")]
+use super::tokens::TokenMode;
+use super::visit::{Acts, Current, Proof, Resolved, Visit};
 use crate::error::{Denied, Error, Failure, Reason};
 use crate::event::Event;
-use crate::session::{self, Session, StoredUser};
+use crate::session::{self, StoredUser};
 use crate::ticket::{Tag, Ticket};
 use crate::user::User;
 
@@ -28,7 +29,7 @@ use crate::user::User;
 /// * **Succeeds** for every request, logged in or not, that may act.
 /// * **Forwards** never.
 /// * **Fails** with 403 (`cross_origin`) where an unsafe request comes from another site, before
-///   the body is read; with 500 (`fairing_missing`) where no fairing for `U` is attached.
+///   the body is read, unless a valid bearer token authenticates it; with 500 (`fairing_missing`) where no fairing for `U` is attached.
 ///
 /// GET and HEAD are safe methods and not checked: act in a POST.
 ///
@@ -51,60 +52,50 @@ pub struct Auth<'r, U> {
     headers: &'r HeaderMap<'r>,
 }
 
-/// A login about to begin, made by [`Auth::begin`]; `.await` it.
-#[must_use = "nothing happens until it is awaited"]
-pub struct Begin<'a, 'r, U> {
-    auth: &'a Auth<'r, U>,
-    user: U,
-    remembered: bool,
-}
-
-/// A login that has begun.
-#[derive(Clone, Debug)]
-pub struct Login {
-    session: Session,
-}
-
-impl Login {
-    /// The new session.
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-}
-
 impl<'r, U: User> Auth<'r, U> {
-    /// Begins a session for `user`, whom the application has just authenticated.
+    /// Logs in `user`, whom the application has just authenticated: begins a session, or mints an
+    /// access token, as the fairing says.
     ///
-    /// The session has a new ticket, whatever the request presented (OWASP ASVS 5.0 7.2.4), and
+    /// A session has a new ticket, whatever the request presented (OWASP ASVS 5.0 7.2.4), and
     /// one that it did present is ended, another user's as well. Its cookie ends with the browser;
-    /// see [`begin`](Auth::begin) for a login that shall not.
+    /// see [`begin`](Auth::begin) for a login that shall not. A token is in [`Login::tokens`], in a
+    /// cookie, or in both, as `identity.jwt.transport` says.
     ///
     /// # Errors
     ///
     /// 503 where the store does not answer or is full, 409 (`revoked_meanwhile`) where all of the
-    /// user's sessions were ended since this request began, 500 for a user that cannot be kept.
+    /// user's sessions were ended since this request began, 500 for a user that cannot be kept or
+    /// is too large for a token or its cookie (`token_too_large`), or where no key signs.
     pub async fn login(&self, user: U) -> Result<Login, Error> {
         self.begin(user).await
     }
 
     /// The same as [`login`](Auth::login), with options: `auth.begin(user).remember(true).await`.
     pub fn begin(&self, user: U) -> Begin<'_, 'r, U> {
-        Begin { auth: self, user, remembered: false }
+        Begin::new(self, user)
     }
 
     /// Ends the session that the request presented and clears its cookie, whether or not there was
-    /// one.
+    /// one. A token's cookie is cleared; the token itself ends at its time.
     ///
     /// # Errors
     ///
     /// 503 where the store does not answer; the cookie is not cleared then, since the session
-    /// would live on.
+    /// would live on. 501 (`cannot_revoke`) for a bearer token: only its holder can forget it; a cookie
+    /// beside it is cleared.
     pub async fn logout(&self) -> Result<(), Error> {
+        #[cfg(feature = "jwt")]
+        if let Mode::Tokens(_) = &self.core.mode {
+            return self.forget_token().await;
+        }
         let mut acts = self.visit.acts.lock().await;
         let tickets = self.visit.tickets(&acts);
         let tags: Vec<_> = tickets.iter().map(|ticket| *ticket.tag()).collect();
-        let ended: Result<Vec<_>, _> =
-            self.core.sessions.end_each(tickets).await.into_iter().collect();
+        let ended: Result<Vec<_>, _> = match &self.core.mode {
+            Mode::Sessions(mode) => mode.sessions.end_each(tickets).await.into_iter().collect(),
+            #[cfg(feature = "jwt")]
+            Mode::Tokens(_) => Ok(Vec::new()),
+        };
         let ended = ended.map_err(|failure| self.failed(failure))?;
         self.forget(&mut acts);
         for tag in tags.into_iter().zip(ended).filter_map(|(tag, ended)| ended.then_some(tag)) {
@@ -117,13 +108,33 @@ impl<'r, U: User> Auth<'r, U> {
         Ok(())
     }
 
+    /// The cookie goes, whoever it was; a bearer is with its holder.
+    #[cfg(feature = "jwt")]
+    async fn forget_token(&self) -> Result<(), Error> {
+        let by_bearer = self.visit.credentials.any_bearer();
+        let id = match self.current().await {
+            Ok(Ok(current)) if !by_bearer => Some(current.user.id()),
+            _ => None,
+        };
+        self.forget(&mut *self.visit.acts.lock().await);
+        if by_bearer {
+            return Err(self.failed(Reason::CannotRevoke.into()));
+        }
+        if let Some(id) = id {
+            let tag = Tag::of(&self.core.name, &id);
+            self.tell(Event::new(Event::LOGOUT).tag(&tag).user(id));
+        }
+        Ok(())
+    }
+
     /// Ends every session of the user that is logged in, and clears the cookie. Logins of that
     /// user whose request is under way are refused; this same request may log in again.
     ///
     /// # Errors
     ///
     /// 401 where nobody is logged in, so that no success is reported for nothing; 503 where the
-    /// store does not answer. Nothing is cleared then.
+    /// store does not answer; 501 (`cannot_revoke`) where the fairing goes by tokens. Nothing is
+    /// cleared then.
     pub async fn logout_everywhere(&self) -> Result<(), Error> {
         let id = match self.current().await? {
             Ok(current) => current.user.id(),
@@ -131,7 +142,11 @@ impl<'r, U: User> Auth<'r, U> {
         };
         let mut acts = self.visit.acts.lock().await;
         let tag = Tag::of(&self.core.name, &id);
-        let ended = self.core.sessions.end_all(&tag).await;
+        let ended = match &self.core.mode {
+            Mode::Sessions(mode) => mode.sessions.end_all(&tag).await,
+            #[cfg(feature = "jwt")]
+            Mode::Tokens(_) => Err(Reason::CannotRevoke.into()),
+        };
         acts.revocation = Some(ended.map_err(|failure| self.failed(failure))?);
         self.forget(&mut acts);
         self.tell(Event::new(Event::LOGOUT_EVERYWHERE).tag(&tag).user(id));
@@ -165,53 +180,81 @@ impl<'r, U: User> Auth<'r, U> {
     fn forget(&self, acts: &mut Acts<U>) {
         acts.ticket = None;
         acts.current = Some(None);
-        self.visit.put_cookie(self.core.cookie.clear());
+        if let Some(cookie) = self.core.mode.cookie() {
+            self.visit.put_cookie(cookie.clear());
+        }
     }
 
-    async fn carry_out(&self, user: U, remembered: bool) -> Result<Login, Error> {
+    pub(super) async fn carry_out(&self, user: U, remembered: bool) -> Result<Login, Error> {
         let id = user.id();
         if !id.is_valid() {
             return Err(self.failed(Reason::InvalidUserId.into()));
         }
-        let user_json = self.written(&user).map_err(|failure| self.failed(failure))?;
-        let mut acts = self.visit.acts.lock().await;
         let tag = Tag::of(&self.core.name, &id);
+        let mut acts = self.visit.acts.lock().await;
+        let begun = match &self.core.mode {
+            Mode::Sessions(mode) => self.begin_session(mode, &user, tag, remembered, &acts).await,
+            #[cfg(feature = "jwt")]
+            Mode::Tokens(mode) => self.issue_token(mode, &user, remembered),
+        };
+        let (login, ticket, proof) = begun.map_err(|failure| self.failed(failure))?;
+        self.tell(Event::new(Event::LOGIN).tag(&tag).user(id));
+        acts.ticket = ticket;
+        acts.current = Some(Some(Arc::new(Current { user, proof })));
+        Ok(login)
+    }
+
+    async fn begin_session(
+        &self,
+        mode: &SessionMode,
+        user: &U,
+        tag: Tag,
+        remembered: bool,
+        acts: &Acts<U>,
+    ) -> Result<(Login, Option<Ticket>, Proof), Failure> {
+        let json = written(user)?;
         let login = session::Login {
             tag,
-            user: StoredUser { version: U::VERSION, json: user_json, as_of: self.visit.began },
+            user: StoredUser { version: U::VERSION, json, as_of: self.visit.began },
             remembered,
             user_agent: self.headers.get_one("User-Agent"),
             address: self.visit.peer,
-            presented: self.visit.tickets(&acts),
+            presented: self.visit.tickets(acts),
             own_revocation: acts.revocation,
         };
-        let begun = self.core.sessions.begin(login).await;
-        let (ticket, session) = begun.map_err(|failure| self.failed(failure))?;
-        self.hand_out(&ticket, remembered);
-        self.tell(Event::new(Event::LOGIN).tag(&tag).user(id));
-        acts.ticket = Some(ticket);
-        acts.current = Some(Some(Arc::new(Current { user, session: session.clone() })));
-        Ok(Login { session })
-    }
-
-    /// The user as it will be kept. It is read back at once: one that no guard could read would
-    /// log nobody in.
-    fn written(&self, user: &U) -> Result<Box<str>, Failure> {
-        let failure = |cause: serde_json::Error| Failure {
-            reason: Reason::UserNotStorable,
-            // serde's message may quote a value.
-            source: Some(
-                format!("{} at column {}", std::any::type_name::<U>(), cause.column()).into(),
-            ),
-        };
-        let json = serde_json::to_string(user).map_err(failure)?;
-        serde_json::from_str::<U>(&json).map_err(failure)?;
-        Ok(json.into())
-    }
-
-    fn hand_out(&self, ticket: &Ticket, remembered: bool) {
+        let (ticket, session) = mode.sessions.begin(login).await?;
         let max_age = remembered.then_some(self.core.settings.session.remember);
-        self.visit.put_cookie(self.core.cookie.set(ticket, max_age));
+        self.visit.put_cookie(mode.cookie.set(&ticket.reveal(), max_age));
+        Ok((Login::of_session(session.clone()), Some(ticket), Proof::Session(session)))
+    }
+
+    #[cfg(feature = "jwt")]
+    fn issue_token(
+        &self,
+        mode: &TokenMode,
+        user: &U,
+        remembered: bool,
+    ) -> Result<(Login, Option<Ticket>, Proof), Failure> {
+        let (tokens, claims) = mode.issue(user, self.core.clock.now())?;
+        if mode.transport.takes_cookie() {
+            let max_age = remembered.then_some(mode.ttl);
+            self.visit.put_cookie(mode.cookie.set(tokens.access_token(), max_age));
+        }
+        // Where the cookie is the only way in, no handler gets what a script could then read.
+        let tokens = mode.transport.takes_bearer().then_some(tokens);
+        if tokens.is_some() {
+            self.visit.hand_out();
+        }
+        Ok((Login::of_tokens(tokens), None, Proof::Bearer(claims)))
+    }
+
+    /// Whether a valid bearer token authenticated the request, and no cookie.
+    async fn is_by_bearer(&self) -> bool {
+        self.visit.credentials.any_bearer()
+            && match resolve(self.core, self.visit).await {
+                Resolved::User(current) => current.proof.is_bearer(),
+                _ => false,
+            }
     }
 
     fn failed(&self, failure: Failure) -> Error {
@@ -232,24 +275,6 @@ impl<'r, U: User> Auth<'r, U> {
     }
 }
 
-impl<U: User> Begin<'_, '_, U> {
-    /// Whether the user stays logged in when the browser closes: the cookie then lives for
-    /// `identity.session.remember`, and the session has no idle limit (OWASP: opt-in only).
-    pub fn remember(mut self, remember: bool) -> Self {
-        self.remembered = remember;
-        self
-    }
-}
-
-impl<'a, U: User> IntoFuture for Begin<'a, '_, U> {
-    type Output = Result<Login, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.auth.carry_out(self.user, self.remembered))
-    }
-}
-
 #[rocket::async_trait]
 impl<'r, U: User> FromRequest<'r> for Auth<'r, U> {
     type Error = Denied;
@@ -259,7 +284,7 @@ impl<'r, U: User> FromRequest<'r> for Auth<'r, U> {
             return outcome::missing(request);
         };
         let auth = Auth::new(core, request);
-        if auth.visit.cross_origin {
+        if auth.visit.cross_origin && !auth.is_by_bearer().await {
             auth.tell(Event::new(Event::REFUSED).reason(Reason::CrossOrigin.code()));
             return outcome::error(core, request, Reason::CrossOrigin);
         }
@@ -275,6 +300,19 @@ impl<'r, U: User> Auth<'r, U> {
 
 impl<U: User> Sentinel for Auth<'_, U> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        is_missing::<U>("Auth", rocket)
+        is_missing::<U>("Auth", "sessions", Core::of::<U, _>(rocket), rocket)
     }
+}
+
+/// The user as it will be kept. It is read back at once: one that no guard could read would log
+/// nobody in.
+pub(super) fn written<U: User>(user: &U) -> Result<Box<str>, Failure> {
+    let failure = |cause: serde_json::Error| Failure {
+        reason: Reason::UserNotStorable,
+        // serde's message may quote a value.
+        source: Some(format!("{} at column {}", std::any::type_name::<U>(), cause.column()).into()),
+    };
+    let json = serde_json::to_string(user).map_err(failure)?;
+    serde_json::from_str::<U>(&json).map_err(failure)?;
+    Ok(json.into())
 }

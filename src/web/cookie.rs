@@ -10,9 +10,9 @@ use crate::config::doctor::Surroundings;
 use crate::config::{Flags, Prefix, SameSite};
 use crate::ticket::Ticket;
 
-/// A session cookie's name and flags, the same at login and at logout (RFC 6265bis).
+/// A credential's cookie: its name and flags, the same at login and at logout (RFC 6265bis).
 #[derive(Debug)]
-pub struct SessionCookie {
+pub struct CredentialCookie {
     name: String,
     secure: bool,
     same_site: SameSite,
@@ -20,7 +20,7 @@ pub struct SessionCookie {
     partitioned: bool,
 }
 
-/// What a request showed under the cookie's name.
+/// What a request showed under the session cookie's name.
 #[derive(Debug, Default)]
 pub struct Presented {
     /// How often the name came, well-formed or not.
@@ -32,17 +32,17 @@ pub struct Presented {
 /// More tickets than this in one request are nobody's mistake.
 const MOST: usize = 4;
 
-impl SessionCookie {
-    /// `fairing` is the fairing's name, empty for the unnamed.
-    pub fn new(flags: &Flags, fairing: &str, around: &Surroundings) -> Self {
+impl CredentialCookie {
+    /// `fairing` is the fairing's name, empty for the unnamed; `kind` is `session` or `access`.
+    pub fn new(flags: &Flags, fairing: &str, kind: &str, around: &Surroundings) -> Self {
         let prefix = match flags.effective_prefix(around) {
             Some(Prefix::Host) => "__Host-",
             Some(Prefix::Secure) => "__Secure-",
             None => "",
         };
         let dash = if fairing.is_empty() { "" } else { "-" };
-        SessionCookie {
-            name: format!("{prefix}{fairing}{dash}session"),
+        CredentialCookie {
+            name: format!("{prefix}{fairing}{dash}{kind}"),
             secure: flags.is_secure(around),
             same_site: flags.same_site,
             domain: flags.domain.clone(),
@@ -54,38 +54,38 @@ impl SessionCookie {
         &self.name
     }
 
-    /// Reads the raw `Cookie` fields. Rocket's jar percent-decodes names and trims Unicode white
+    /// Gives `each` every value that the request has under this name, in order.
+    ///
+    /// The raw `Cookie` fields are read. Rocket's jar percent-decodes names and trims Unicode white
     /// space, so a sibling domain's `%5F%5FHost-session` would pass there for `__Host-session`.
-    pub fn read(&self, request: &Request<'_>) -> Presented {
-        let mut presented = Presented::default();
+    pub fn read(&self, request: &Request<'_>, mut each: impl FnMut(&str)) {
         let mut fields = request.headers().get("Cookie").peekable();
         if fields.peek().is_none() {
             // No field at all: this is Rocket's local client, whose cookies are in the jar only.
             // On the wire the jar is filled from the fields, so nothing is opened by it.
             if let Some(cookie) = request.cookies().get(&self.name) {
-                presented.add(cookie.value());
+                each(cookie.value());
             }
         }
         for field in fields {
-            self.read_field(field, &mut presented);
+            self.read_field(field, &mut each);
         }
-        presented
     }
 
     /// One `Cookie` field (RFC 6265 section 4.2.1): an HTTP/2 client sends one for each cookie.
-    fn read_field(&self, field: &str, presented: &mut Presented) {
+    fn read_field(&self, field: &str, each: &mut impl FnMut(&str)) {
         for pair in field.split(';') {
             let pair = pair.trim_matches([' ', '\t']);
             if let Some(value) = pair.strip_prefix(&*self.name).and_then(|v| v.strip_prefix('=')) {
-                presented.add(value);
+                each(value);
             }
         }
     }
 
-    /// The `Set-Cookie` that hands the ticket to the browser. `max_age` where it shall outlive the
-    /// browser: set once, at login, and never moved.
-    pub fn set(&self, ticket: &Ticket, max_age: Option<Duration>) -> String {
-        let mut cookie = self.bare(ticket.reveal().to_string());
+    /// The `Set-Cookie` that hands the credential to the browser. `max_age` where it shall outlive
+    /// the browser: set once, at login, and never moved.
+    pub fn set(&self, credential: &str, max_age: Option<Duration>) -> String {
+        let mut cookie = self.bare(credential.to_owned());
         if let Some(span) = max_age {
             let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
             cookie.set_max_age(time::Duration::seconds(seconds));
@@ -123,6 +123,12 @@ impl SessionCookie {
 }
 
 impl Presented {
+    pub fn read(cookie: &CredentialCookie, request: &Request<'_>) -> Self {
+        let mut presented = Presented::default();
+        cookie.read(request, |value| presented.add(value));
+        presented
+    }
+
     fn add(&mut self, value: &str) {
         self.count += 1;
         if self.tickets.len() < MOST {
@@ -160,18 +166,19 @@ mod tests {
     use crate::ticket::Tag;
     use crate::user::UserId;
 
-    fn cookie(change: impl FnOnce(&mut Flags), release: bool) -> SessionCookie {
+    fn cookie(change: impl FnOnce(&mut Flags), release: bool) -> CredentialCookie {
         let around = Surroundings {
             release,
             tls: false,
             address: Ipv4Addr::LOCALHOST.into(),
             debug_log: false,
             stopped_clock: false,
+            sessions: true,
             remote: None,
         };
         let mut flags = Flags::default();
         change(&mut flags);
-        SessionCookie::new(&flags, "", &around)
+        CredentialCookie::new(&flags, "", "session", &around)
     }
 
     fn ticket() -> Ticket {
@@ -181,7 +188,9 @@ mod tests {
     fn read(fields: &[&str]) -> Presented {
         let cookie = cookie(|_| {}, true);
         let mut presented = Presented::default();
-        fields.iter().for_each(|field| cookie.read_field(field, &mut presented));
+        fields
+            .iter()
+            .for_each(|field| cookie.read_field(field, &mut |value: &str| presented.add(value)));
         presented
     }
 
@@ -189,7 +198,7 @@ mod tests {
     #[test]
     fn in_release_the_cookie_has_every_flag_a_host_prefix_and_no_max_age() {
         let ticket = ticket();
-        let text = cookie(|_| {}, true).set(&ticket, None);
+        let text = cookie(|_| {}, true).set(&ticket.reveal(), None);
         let value = ticket.reveal();
         let flags = "HttpOnly; SameSite=Lax; Secure; Path=/";
         assert_eq!(text, format!("__Host-session={}; {flags}", *value));
@@ -198,7 +207,7 @@ mod tests {
     #[test]
     fn in_debug_on_plain_http_the_name_has_no_prefix_and_the_cookie_no_secure_flag() {
         let ticket = ticket();
-        let text = cookie(|_| {}, false).set(&ticket, None);
+        let text = cookie(|_| {}, false).set(&ticket.reveal(), None);
         assert_eq!(text, format!("session={}; HttpOnly; SameSite=Lax; Path=/", *ticket.reveal()));
     }
 
@@ -212,7 +221,7 @@ mod tests {
         };
         let cookie = cookie(change, true);
         let ticket = ticket();
-        let set = cookie.set(&ticket, None).replace(&**ticket.reveal(), "");
+        let set = cookie.set(&ticket.reveal(), None).replace(&**ticket.reveal(), "");
         let gone = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
         let clear = cookie.clear();
         for attribute in set.split("; ").chain(gone.split("; ")) {
@@ -229,7 +238,7 @@ mod tests {
             f.domain = Some("d".repeat(253));
             f.partitioned = true;
         };
-        let text = cookie(change, true).set(&ticket(), Some(Duration::from_secs(1)));
+        let text = cookie(change, true).set(&ticket().reveal(), Some(Duration::from_secs(1)));
         assert!(text.len() < 600, "{}", text.len());
     }
 

@@ -3,22 +3,26 @@
 
 use std::any::type_name;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+#[cfg(feature = "jwt")]
+use rocket::Route;
 use rocket::config::LogLevel;
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::{Build, Config, Data, Orbit, Request, Response, Rocket};
 
 use super::backend::Backend;
-use super::cookie::SessionCookie;
-use super::core::{Core, report};
+use super::cookie::CredentialCookie;
+use super::core::{Core, Mode, SessionMode, report};
 use super::headers;
+use super::names::Names;
+#[cfg(feature = "jwt")]
+use super::tokens::TokenMode;
 use super::visit::Visit;
 use crate::clock::Clock;
+use crate::config::Settings;
 use crate::config::doctor::{self, Finding, Remote, Severity, Surroundings};
-use crate::config::{Settings, keys};
 use crate::event::{Event, Events, Listener};
 use crate::secret;
 use crate::session::Sessions;
@@ -26,7 +30,7 @@ use crate::session::Sessions;
 use crate::session::Store;
 use crate::user::User;
 
-/// The fairing that installs a session store for users of type `U`.
+/// The fairing that installs a session store or a JWT key set for users of type `U`.
 ///
 /// Its settings are in `[default.identity]` of `Rocket.toml`; every key has a default that is
 /// right in production. Attach it after fairings that set headers of their own: its `on_response`
@@ -44,6 +48,7 @@ use crate::user::User;
 ///     .register("/", rocket_identity::catchers());
 /// ```
 pub struct Identity<U> {
+    kind: Credentials,
     name: Arc<str>,
     named: bool,
     listener: Option<Arc<Listener>>,
@@ -52,28 +57,54 @@ pub struct Identity<U> {
     user: PhantomData<fn() -> U>,
 }
 
-/// The names of all fairings, since two of one name would share a cookie.
-#[derive(Default)]
-struct Names(Mutex<BTreeSet<Arc<str>>>);
-
-impl Names {
-    /// The first fairing of all looks for named tables that none reads.
-    fn unread(&self, own: &Arc<str>, rocket: &Rocket<Orbit>) -> Vec<Finding> {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match names.first() == Some(own) {
-            true => keys::unread_names(
-                rocket.figment(),
-                &names.iter().map(|n| &**n).collect::<Vec<_>>(),
-            ),
-            false => Vec::new(),
-        }
-    }
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Credentials {
+    Sessions,
+    #[cfg(feature = "jwt")]
+    Tokens,
 }
 
 impl<U: User> Identity<U> {
     /// Sessions: a cookie holds a random ticket, a store the rest.
     pub fn sessions() -> Self {
+        Self::of(Credentials::Sessions)
+    }
+
+    /// Access tokens: each is signed, holds its user, and is checked without a store.
+    ///
+    /// Keys, issuer and audience are in `[default.identity.jwt]`. In profile `debug` it works without
+    /// them, with a key that dies with the process; release does not launch so.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn jwt() -> Self {
+        Self::of(Credentials::Tokens)
+    }
+
+    /// Ready routes for a fairing that goes by tokens; mount them at `/`.
+    ///
+    /// `GET /.well-known/jwks.json` publishes the public keys as a JSON Web Key Set (RFC 7517), for
+    /// others who verify our tokens: upcoming keys too, symmetric and dead ones never. It may be
+    /// cached for five minutes.
+    ///
+    /// ```
+    /// # use rocket_identity::{Identity, User, UserId};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Clone, Serialize, Deserialize)]
+    /// # struct Account { id: u64 }
+    /// # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
+    /// let rocket = rocket::build()
+    ///     .attach(Identity::<Account>::jwt())
+    ///     .mount("/", Identity::<Account>::jwt_routes());
+    /// ```
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn jwt_routes() -> Vec<Route> {
+        super::routes::routes::<U>()
+    }
+
+    fn of(kind: Credentials) -> Self {
         Identity {
+            kind,
             name: Arc::from(""),
             named: false,
             listener: None,
@@ -86,7 +117,8 @@ impl<U: User> Identity<U> {
     /// Names the fairing, for a second type of user beside the first.
     ///
     /// Its settings are those of `[default.identity]` with `[default.identity.named.<name>]` laid
-    /// over them, and its cookie is `__Host-<name>-session`. A name has from 1 to 32 lower-case
+    /// over them, and its cookies are `__Host-<name>-session` and
+    /// `__Host-<name>-access`. A name has from 1 to 32 lower-case
     /// letters, digits and `-`.
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Arc::from(&*name.into());
@@ -107,13 +139,22 @@ impl<U: User> Identity<U> {
         let stop = |code, text: String| vec![Finding::refuse(code, text)];
         self.check_name().map_err(one)?;
         let settings = Settings::read(rocket.figment(), &self.name).map_err(one)?;
-        let (backend, findings) =
-            Backend::choose(&settings, rocket.figment(), &self.name).map_err(one)?;
-        report(&findings);
-        let around = surroundings(rocket, &settings, backend.remote());
+        let backend = match self.kind {
+            Credentials::Sessions => {
+                let chosen = Backend::choose(&settings, rocket.figment(), &self.name);
+                let (backend, findings) = chosen.map_err(one)?;
+                report(&findings);
+                Some(backend)
+            }
+            #[cfg(feature = "jwt")]
+            Credentials::Tokens => None,
+        };
+        let remote = backend.as_ref().and_then(Backend::remote);
+        let around = surroundings(rocket, &settings, backend.is_some(), remote);
         let around = around.map_err(|error| stop("RI009", error.to_string()))?;
         refuse_or_report(doctor::examine(&settings, &around))?;
-        if !self.take_name(rocket) || Core::of::<U, _>(rocket).is_some() {
+        let names = rocket.state::<Names>().ok_or_else(|| stop("RI011", "no names".into()))?;
+        if !names.take(&self.name) || Core::of::<U, _>(rocket).is_some() {
             let text = format!(
                 "Identity::<{}> is attached twice, or another fairing has its name {:?}; attach \
                  one for each user type and give all but one a name: .named(\"admin\")",
@@ -124,16 +165,34 @@ impl<U: User> Identity<U> {
         }
         let salt = secret::random_bytes().map_err(|error| stop("RI009", error.to_string()))?;
         let clock = clock(rocket);
-        let (store, findings) = backend.open(&settings, &clock).await.map_err(one)?;
-        refuse_or_report(findings)?;
-        #[cfg(test)]
-        let store = self.store.clone().unwrap_or(store);
+        let cookie = |kind| CredentialCookie::new(&settings.cookie, &self.name, kind, &around);
+        let mode = match backend {
+            Some(backend) => {
+                let (store, findings) = backend.open(&settings, &clock).await.map_err(one)?;
+                refuse_or_report(findings)?;
+                #[cfg(test)]
+                let store = self.store.clone().unwrap_or(store);
+                Mode::Sessions(SessionMode {
+                    cookie: cookie("session"),
+                    sessions: Sessions::new(store, clock.clone(), settings.session.clone()),
+                    store: around.remote.map_or("memory", |_| "Redis"),
+                })
+            }
+            #[cfg(feature = "jwt")]
+            None => {
+                let opened = TokenMode::open(&settings.jwt, cookie("access"), &around, &clock);
+                let (mode, findings) = opened.await?;
+                refuse_or_report(findings)?;
+                names.claim(&self.name, &mode.policy).map_err(one)?;
+                Mode::Tokens(mode)
+            }
+            #[cfg(not(feature = "jwt"))]
+            None => return Err(stop("RI009", "nothing is installed".into())),
+        };
         Ok(Core {
             name: self.name.clone(),
-            cookie: SessionCookie::new(&settings.cookie, &self.name, &around),
-            sessions: Sessions::new(store, clock.clone(), settings.session.clone()),
+            mode,
             events: Events::new(self.name.clone(), salt, self.listener.clone()),
-            store: around.remote.map_or("memory", |_| "Redis"),
             settings,
             clock,
         })
@@ -156,13 +215,6 @@ impl<U: User> Identity<U> {
             &*self.name
         );
         Err(Finding::refuse("RI009", text))
-    }
-
-    fn take_name(&self, rocket: &Rocket<Build>) -> bool {
-        let Some(names) = rocket.state::<Names>() else {
-            return false;
-        };
-        names.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name.clone())
     }
 }
 
@@ -190,24 +242,21 @@ impl<U: User> Fairing for Identity<U> {
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         if let Some(names) = rocket.state::<Names>() {
-            report(&names.unread(&self.name, rocket));
+            report(&names.unread(&self.name, rocket.figment()));
         }
         if let Some(core) = Core::of::<U, _>(rocket) {
-            let session = &core.settings.session;
             tracing::info!(
                 target: "rocket_identity",
-                "identity: sessions of {} in {}, cookie `{}`, idle {}, absolute {}",
+                "identity: {} goes by {}",
                 type_name::<U>(),
-                core.store,
-                core.cookie.name(),
-                humantime::format_duration(session.idle),
-                humantime::format_duration(session.absolute),
+                core.describe(),
             );
         }
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        if let Some(core) = Core::of::<U, _>(request.rocket()) {
+        // Only a session's user is as old as the request: a token is what it is.
+        if let Some(core) = Core::with_sessions::<U, _>(request.rocket()) {
             Visit::<U>::begin(core, request);
         }
     }
@@ -219,7 +268,7 @@ impl<U: User> Fairing for Identity<U> {
         #[cfg(feature = "testing")]
         super::plan::Plan::<U>::carry_out(core, request).await;
         if let Some(visit) = Visit::<U>::seen(core, request) {
-            headers::complete(visit, response);
+            headers::complete(core, visit, request, response);
         }
     }
 }
@@ -236,6 +285,7 @@ fn refuse_or_report(findings: Vec<Finding>) -> Result<(), Vec<Finding>> {
 fn surroundings(
     rocket: &Rocket<Build>,
     settings: &Settings,
+    sessions: bool,
     remote: Option<Remote>,
 ) -> Result<Surroundings, Box<figment::Error>> {
     let config = Config::try_from(rocket.figment())?;
@@ -246,6 +296,7 @@ fn surroundings(
         address: config.address,
         debug_log: config.log_level == LogLevel::Debug,
         stopped_clock: stopped_clock(rocket).is_some(),
+        sessions,
         remote,
     })
 }

@@ -1,24 +1,41 @@
 //! src/web/headers.rs: what a response must carry, whoever made it: a handler, a catcher, a panic.
 
-use rocket::Response;
 use rocket::http::Status;
+use rocket::{Request, Response};
 
+use super::challenge;
+use super::core::Core;
 use super::visit::Visit;
 use crate::user::User;
 
 /// Adds headers and takes none away, but for a `Cache-Control` that would let the page be kept.
 ///
-/// The session's cookie rides here because Rocket has emptied its jar by now, and drops the jar's
+/// The credential's cookie rides here because Rocket has emptied its jar by now, and drops the jar's
 /// changes when a catcher answers.
-pub fn complete<U: User>(visit: &Visit<U>, response: &mut Response<'_>) {
+pub fn complete<U: User>(
+    core: &Core,
+    visit: &Visit<U>,
+    request: &Request<'_>,
+    response: &mut Response<'_>,
+) {
     let refused = response.status().code >= 400;
     let set_cookie = visit.take_cookie();
-    response.adjoin_raw_header("Vary", "Cookie");
+    if core.mode.cookie().is_some() {
+        response.adjoin_raw_header("Vary", "Cookie");
+    }
+    if core.mode.takes_bearer() {
+        // Where one came, nothing is stored that could vary.
+        if !visit.credentials.any_bearer() {
+            response.adjoin_raw_header("Vary", "Authorization");
+        }
+        challenge::add(core, visit.credentials.any_bearer(), request, response);
+    }
     if visit.origin_mattered {
         response.adjoin_raw_header("Vary", "Sec-Fetch-Site, Origin");
     }
+    let presented = visit.credentials.any_cookie() || visit.credentials.any_bearer();
     // OWASP ASVS 5.0 14.3.2. Absent and looked for on a success: the page is everybody's.
-    if visit.presented.any() || set_cookie.is_some() || refused {
+    if presented || set_cookie.is_some() || visit.handed_out() || refused {
         forbid_storing(response);
     }
     if let Some(set_cookie) = set_cookie {

@@ -71,6 +71,12 @@ pub fn missing<T>(request: &Request<'_>) -> Outcome<T, Denied> {
     Outcome::Error((denied.status(), denied))
 }
 
+/// The same for a ready route.
+#[cfg(feature = "jwt")]
+pub fn missing_route<'r>(request: &'r Request<'_>) -> rocket::route::Outcome<'r> {
+    rocket::route::Outcome::Error(note(None, request, Reason::FairingMissing).status())
+}
+
 fn note(core: Option<&Core>, request: &Request<'_>, reason: Reason) -> Denied {
     let denied = Denied::new(reason, core.map(|core| core.name.clone()));
     let login_path = core.and_then(|core| core.settings.login_path.as_deref().map(Arc::from));

@@ -8,6 +8,8 @@ use rocket::http::{Cookie, CookieJar};
 use super::auth::Auth;
 use super::core::Core;
 use crate::error::{Error, Failure, Reason};
+#[cfg(feature = "jwt")]
+use crate::jwt::Tokens;
 use crate::user::User;
 
 /// Both ends of a planned login: the test's and the fairing's.
@@ -16,8 +18,15 @@ pub struct Plan<U>(Arc<Mutex<State<U>>>);
 enum State<U> {
     Empty,
     Laid(U),
-    /// The name of the cookie that was set.
-    Done(Result<String, Error>),
+    Done(Result<Done, Error>),
+}
+
+/// What the login handed out.
+pub struct Done {
+    /// The name of the cookie that was set, where one was.
+    cookie: Option<String>,
+    #[cfg(feature = "jwt")]
+    tokens: Option<Tokens>,
 }
 
 impl<U: User> Plan<U> {
@@ -33,15 +42,29 @@ impl<U: User> Plan<U> {
         let plan = Self::of(request);
         if let State::Laid(user) = plan.put(State::Empty) {
             let done = Auth::new(core, request).login(user).await;
-            plan.put(State::Done(done.map(|_| core.cookie.name().to_owned())));
+            plan.put(State::Done(done.map(|_login| Done {
+                cookie: core.mode.cookie().map(|cookie| cookie.name().to_owned()),
+                #[cfg(feature = "jwt")]
+                tokens: _login.tokens().cloned(),
+            })));
         }
     }
 
-    /// What became of it; `cookies` are the response's.
-    pub fn outcome(self, cookies: &CookieJar<'_>) -> Result<Cookie<'static>, Error> {
-        let missing = || Error::new(Failure::from(Reason::FairingMissing), None);
+    /// The cookie that it set; `cookies` are the response's.
+    pub fn cookie(self, cookies: &CookieJar<'_>) -> Result<Cookie<'static>, Error> {
+        let name = self.done()?.cookie;
+        name.and_then(|name| cookies.get(&name)).cloned().ok_or_else(missing)
+    }
+
+    /// The token that it made.
+    #[cfg(feature = "jwt")]
+    pub fn tokens(self) -> Result<Tokens, Error> {
+        self.done()?.tokens.ok_or_else(missing)
+    }
+
+    fn done(self) -> Result<Done, Error> {
         match self.put(State::Empty) {
-            State::Done(name) => cookies.get(&name?).cloned().ok_or_else(missing),
+            State::Done(done) => done,
             _ => Err(missing()),
         }
     }
@@ -54,4 +77,8 @@ impl<U: User> Plan<U> {
     fn put(&self, state: State<U>) -> State<U> {
         std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), state)
     }
+}
+
+fn missing() -> Error {
+    Error::new(Failure::from(Reason::FairingMissing), None)
 }

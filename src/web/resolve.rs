@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::core::Core;
-use super::visit::{Current, Resolved, Visit};
+use super::core::{Core, Mode};
+use super::credentials::Credentials;
+use super::visit::{Current, Proof, Resolved, Visit};
 use crate::error::Reason;
 use crate::event::Event;
 use crate::session::{Resumed, StoreError};
@@ -14,13 +15,36 @@ pub async fn resolve<'r, U: User>(core: &Core, visit: &'r Visit<U>) -> &'r Resol
     visit.resolved.get_or_init(|| look_up(core, visit)).await
 }
 
+/// The same where the fairing goes by tokens and nothing is waited for: a future that could wait for a
+/// store is large, and copied several times on its way.
+#[cfg(feature = "jwt")]
+pub fn resolve_token<'r, U: User>(core: &Core, visit: &'r Visit<U>) -> Option<&'r Resolved<U>> {
+    if visit.resolved.get().is_none()
+        && let (Mode::Tokens(mode), Credentials::Tokens { bearer, cookie }) =
+            (&core.mode, &visit.credentials)
+    {
+        let _ = visit.resolved.set(mode.resolve(core, visit, (bearer, cookie)));
+    }
+    visit.resolved.get()
+}
+
 async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
+    // One future for all of it: each one more that is nested in another is copied once more.
+    let (mode, presented) = match (&core.mode, &visit.credentials) {
+        (Mode::Sessions(mode), Credentials::Tickets(presented)) => (mode, presented),
+        #[cfg(feature = "jwt")]
+        (Mode::Tokens(mode), Credentials::Tokens { bearer, cookie }) => {
+            return mode.resolve(core, visit, (bearer, cookie));
+        }
+        #[cfg(feature = "jwt")]
+        _ => return Resolved::Anonymous(Reason::Unauthenticated),
+    };
     let tell = |event: Event| core.events.emit(event.address(visit.peer));
     let refused = |reason: Reason| tell(Event::new(Event::REFUSED).reason(reason.code()));
-    if !visit.presented.any() {
+    if !presented.any() {
         return Resolved::Anonymous(Reason::Unauthenticated);
     }
-    let Some(ticket) = visit.presented.ticket() else {
+    let Some(ticket) = presented.ticket() else {
         refused(Reason::SessionInvalid);
         return Resolved::Anonymous(Reason::SessionInvalid);
     };
@@ -29,7 +53,7 @@ async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
         refused(Reason::CrossOrigin);
         return Resolved::Refused(Reason::CrossOrigin);
     }
-    let (session, stored) = match core.sessions.resume(ticket).await {
+    let (session, stored) = match mode.sessions.resume(ticket).await {
         Ok(Resumed::Live { session, user, untouched }) => {
             if let Some(cause) = untouched {
                 tell(Event::new(Event::TOUCH_FAILED).tag(ticket.tag()).cause(&cause));
@@ -51,7 +75,7 @@ async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
         }
     };
     match read_user::<U>(stored.version, &stored.json) {
-        Ok(user) => Resolved::User(Arc::new(Current { user, session })),
+        Ok(user) => Resolved::User(Arc::new(Current { user, proof: Proof::Session(session) })),
         Err(cause) => {
             tell(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
             Resolved::Anonymous(Reason::SessionInvalid)

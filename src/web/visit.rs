@@ -4,23 +4,26 @@
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::slice;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rocket::Request;
 use rocket::tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-use super::cookie::Presented;
 use super::core::Core;
+use super::credentials::Credentials;
 use super::origin;
 use crate::clock::Time;
 use crate::error::{Denied, Reason};
+#[cfg(feature = "jwt")]
+use crate::jwt::Claims;
 use crate::session::Session;
 use crate::ticket::Ticket;
 use crate::user::{User, UserId};
 
 /// One request, as the fairing of `U` sees it; made when the first of its guards runs.
 pub struct Visit<U> {
-    pub presented: Presented,
+    pub credentials: Credentials,
     /// The request could act with the cookie and comes from another site.
     pub cross_origin: bool,
     /// The check above was needed, so the answer varies by its fields.
@@ -32,6 +35,8 @@ pub struct Visit<U> {
     /// What this request's own acts made of it. Acts wait for each other.
     pub acts: AsyncMutex<Acts<U>>,
     set_cookie: Mutex<Option<String>>,
+    /// The response may hold a token in its body.
+    handed_out: AtomicBool,
 }
 
 /// The state after the acts so far.
@@ -44,10 +49,46 @@ pub struct Acts<U> {
     pub revocation: Option<Time>,
 }
 
-/// A user and the session that brought them.
+/// A user, and what brought them.
 pub struct Current<U> {
     pub user: U,
-    pub session: Session,
+    pub proof: Proof,
+}
+
+/// What proves that it is that user.
+pub enum Proof {
+    Session(Session),
+    /// A token in `Authorization`: no browser sends that by itself, so no origin is checked.
+    #[cfg(feature = "jwt")]
+    Bearer(Arc<Claims>),
+    #[cfg(feature = "jwt")]
+    TokenCookie(Arc<Claims>),
+}
+
+impl Proof {
+    pub fn session(&self) -> Option<&Session> {
+        match self {
+            Proof::Session(session) => Some(session),
+            #[cfg(feature = "jwt")]
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "jwt")]
+    pub fn claims(&self) -> Option<&Arc<Claims>> {
+        match self {
+            Proof::Session(_) => None,
+            Proof::Bearer(claims) | Proof::TokenCookie(claims) => Some(claims),
+        }
+    }
+
+    pub fn is_bearer(&self) -> bool {
+        match self {
+            #[cfg(feature = "jwt")]
+            Proof::Bearer(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// What the credentials of a request were worth.
@@ -77,7 +118,7 @@ impl<U: User> Visit<U> {
         slot.visit.get_or_init(|| {
             let origin_mattered = origin::matters(request);
             Visit {
-                presented: core.cookie.read(request),
+                credentials: Credentials::read(core, request),
                 cross_origin: origin_mattered
                     && !origin::is_allowed(request, &core.settings.origins),
                 origin_mattered,
@@ -86,6 +127,7 @@ impl<U: User> Visit<U> {
                 resolved: OnceCell::new(),
                 acts: AsyncMutex::new(Acts { ticket: None, current: None, revocation: None }),
                 set_cookie: Mutex::new(None),
+                handed_out: AtomicBool::new(false),
             }
         })
     }
@@ -106,12 +148,27 @@ impl<U: User> Visit<U> {
     /// The tickets that an act of this request ends: of the session that it began itself, else
     /// those that it presented.
     pub fn tickets<'a>(&'a self, acts: &'a Acts<U>) -> &'a [Ticket] {
-        acts.ticket.as_ref().map_or(self.presented.tickets(), slice::from_ref)
+        match (&acts.ticket, &self.credentials) {
+            (Some(own), _) => slice::from_ref(own),
+            (None, Credentials::Tickets(presented)) => presented.tickets(),
+            #[cfg(feature = "jwt")]
+            (None, Credentials::Tokens { .. }) => &[],
+        }
     }
 
     /// The one `Set-Cookie` that the response will carry; the last act's.
     pub fn put_cookie(&self, header: String) {
         *self.set_cookie.lock().unwrap_or_else(PoisonError::into_inner) = Some(header);
+    }
+
+    /// Notes that a token was handed to the handler, which will write it somewhere.
+    #[cfg(feature = "jwt")]
+    pub fn hand_out(&self) {
+        self.handed_out.store(true, Ordering::Relaxed);
+    }
+
+    pub fn handed_out(&self) -> bool {
+        self.handed_out.load(Ordering::Relaxed)
     }
 
     pub fn take_cookie(&self) -> Option<String> {

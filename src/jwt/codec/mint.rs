@@ -26,14 +26,8 @@ pub struct NewClaims<'c> {
     pub scope: Option<&'c str>,
     /// JSON text.
     pub user: &'c str,
-}
-
-/// A new token, and what is known of it without reading it.
-pub struct Minted {
-    pub token: Zeroizing<String>,
-    /// `jti`: 128 random bits.
-    pub id: String,
-    pub expires_at: Time,
+    /// Written unless it is 1.
+    pub user_version: u32,
 }
 
 /// Why no token was made.
@@ -53,8 +47,8 @@ pub enum MintError {
 }
 
 /// Signs a token: header `alg`, `typ` and `kid`, claims `iss`, `aud`, `sub`, `iat`, `exp`, `jti`,
-/// `scope` where there is one, and `user`.
-pub fn mint(signer: &Key, claims: &NewClaims<'_>) -> Result<Minted, MintError> {
+/// `scope` where there is one, `user`, and `user_version` where it is not 1.
+pub fn mint(signer: &Key, claims: &NewClaims<'_>) -> Result<Zeroizing<String>, MintError> {
     if !(1..=255).contains(&claims.subject.len()) {
         return Err(MintError::Subject);
     }
@@ -76,8 +70,7 @@ pub fn mint(signer: &Key, claims: &NewClaims<'_>) -> Result<Minted, MintError> {
     if token.len() > MAX_BYTES {
         return Err(MintError::TooLong);
     }
-    let expires_at = Time::from_millis(expires_at.saturating_mul(1000));
-    Ok(Minted { token, id, expires_at })
+    Ok(token)
 }
 
 fn payload(
@@ -94,9 +87,13 @@ fn payload(
             format!("[{}]", names.join(","))
         }
     };
+    let version = match claims.user_version {
+        1 => String::new(),
+        version => format!(r#","user_version":{version}"#),
+    };
     let scope = claims.scope.map(|scope| format!(r#""scope":{},"#, quoted(scope)));
     Ok(Zeroizing::new(format!(
-        r#"{{"iss":{},"aud":{audience},"sub":{},"iat":{issued_at},"exp":{expires_at},"jti":"{id}",{}"user":{}}}"#,
+        r#"{{"iss":{},"aud":{audience},"sub":{},"iat":{issued_at},"exp":{expires_at},"jti":"{id}",{}"user":{}{version}}}"#,
         quoted(claims.issuer),
         quoted(claims.subject),
         scope.unwrap_or_default(),
@@ -111,12 +108,6 @@ fn quoted(text: &str) -> String {
 impl fmt::Debug for NewClaims<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("NewClaims(..)")
-    }
-}
-
-impl fmt::Debug for Minted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Minted(..)")
     }
 }
 

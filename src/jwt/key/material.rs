@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::MAX_OUTPUT_LEN;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -60,7 +62,12 @@ pub struct Rsa<'k> {
 impl Verifier {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            Verifier::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
+            Verifier::Hmac(key) => {
+                // As `hmac::verify`, which moves its state about on the way.
+                let mut space = [0; MAX_OUTPUT_LEN];
+                hmac::sign_to_buffer(key, message, &mut space)
+                    .is_ok_and(|tag| verify_slices_are_equal(tag, signature).is_ok())
+            }
             Verifier::Public(algorithm, key) => (DEFAULT_PROVIDER.verifier_factory)(algorithm, key)
                 .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok()),
         }

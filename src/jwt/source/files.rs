@@ -1,6 +1,9 @@
 //! src/jwt/source/files.rs: the files of a key directory as one look finds them.
+//!
+//! What is wrong with one file costs that file. What is wrong with the machine (no descriptor is
+//! left, the disk or the network fails) says nothing about the keys, so it fails the whole look.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +24,10 @@ pub struct Look {
     pub files: Vec<KeyFile>,
     /// Files that are no keys by their name, or no files.
     pub strangers: Vec<PathBuf>,
+    /// Who may do what with the directory itself.
+    pub rights: Rights,
+    /// A file vanished between its name and its content: the directory was in the middle of a change.
+    pub torn: bool,
     /// Of names, contents and rights: two looks that agree found the same.
     pub digest: Digest,
 }
@@ -31,9 +38,8 @@ pub struct KeyFile {
     pub kid: String,
     pub form: Form,
     /// What is in it, or why that cannot be known.
-    pub content: Result<Zeroizing<Vec<u8>>, String>,
-    /// Any user of this machine may read it.
-    pub open_to_all: bool,
+    pub content: io::Result<Zeroizing<Vec<u8>>>,
+    pub rights: Rights,
     /// Of the content.
     pub digest: Digest,
 }
@@ -44,18 +50,22 @@ pub enum Form {
     Pem,
 }
 
+/// What others than the owner may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rights(u32);
+
 /// Reads a directory; blocks. Links are followed, directories and dot-files are nobody's business.
 pub fn look(directory: &Path) -> io::Result<Look> {
     until_whole(|| look_once(directory))
 }
 
 /// A launch has one look, so what it found in the middle of a change it looks at again.
-fn until_whole<L>(mut look: impl FnMut() -> io::Result<(L, bool)>) -> io::Result<L> {
+fn until_whole(mut look: impl FnMut() -> io::Result<Look>) -> io::Result<Look> {
     let mut tries = 1;
     loop {
         match look()? {
-            (_, true) if tries < TRIES => tries += 1,
-            (found, _) => return Ok(found),
+            found if found.torn && tries < TRIES => tries += 1,
+            found => return Ok(found),
         }
     }
 }
@@ -64,25 +74,59 @@ impl KeyFile {
     /// The key in it.
     pub fn key(&self) -> Result<Key, KeyError> {
         match (&self.content, self.form) {
-            (Err(reason), _) => Err(KeyError::Unreadable(reason.clone())),
+            (Err(error), _) => Err(KeyError::Unreadable(format!("it cannot be read: {error}"))),
             (Ok(content), Form::Jwk) => Key::from_jwk(content, Some(&self.kid)),
             (Ok(content), Form::Pem) => Key::from_pem(content, &self.kid),
         }
     }
+
+    /// It is there, and we may not read it.
+    pub fn is_denied(&self) -> bool {
+        self.content.as_ref().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    }
 }
 
-/// The look, and whether a file vanished between its name and its content: then the directory was
-/// in the middle of a change.
-fn look_once(directory: &Path) -> io::Result<(Look, bool)> {
+impl Rights {
+    /// Any user of this machine.
+    pub fn all_read(self) -> bool {
+        self.0 & 0o004 != 0
+    }
+
+    pub fn all_write(self) -> bool {
+        self.0 & 0o002 != 0
+    }
+
+    pub fn group_writes(self) -> bool {
+        self.0 & 0o020 != 0
+    }
+
+    #[cfg(unix)]
+    fn of(about: &Metadata) -> Self {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&about.permissions());
+        Rights(mode & 0o026)
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Metadata) -> Self {
+        Rights(0)
+    }
+}
+
+fn look_once(directory: &Path) -> io::Result<Look> {
     let (mut files, mut strangers, mut torn) = (Vec::new(), Vec::new(), false);
+    let mut rights = Rights::of(&fs::metadata(directory)?);
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let Some(name) = path.file_name() else { continue };
+        if name == "..data" {
+            // Kubernetes mounts such a volume read-only, and leaves all rights on its mode.
+            rights = Rights::default();
+        }
         if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        let about = fs::metadata(&path);
-        if about.as_ref().is_ok_and(fs::Metadata::is_dir) {
+        let about = of_this_file(&path, fs::metadata(&path))?;
+        if about.as_ref().is_ok_and(Metadata::is_dir) {
             continue;
         }
         if files.len() + strangers.len() == MAX_FILES {
@@ -94,22 +138,45 @@ fn look_once(directory: &Path) -> io::Result<(Look, bool)> {
             strangers.push(path);
             continue;
         };
-        let found = about.and_then(|about| Ok((read(&path)?, is_open_to_all(&about))));
-        torn |= found.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        let (content, open_to_all) = match found {
-            Ok((content, open)) => (Ok(content), open),
-            Err(error) => (Err(format!("it cannot be read: {error}")), false),
+        let (content, rights) = match about {
+            Ok(about) => (of_this_file(&path, read(&path))?, Rights::of(&about)),
+            Err(error) => (Err(error), Rights::default()),
         };
+        torn |= content.as_ref().is_err_and(|error| has_vanished(&path, error));
         let digest = match &content {
             Ok(content) => Digest::of(content),
-            Err(reason) => Digest::of(reason.as_bytes()),
+            Err(error) => Digest::of(error.to_string().as_bytes()),
         };
-        files.push(KeyFile { path, kid, form, content, open_to_all, digest });
+        files.push(KeyFile { path, kid, form, content, rights, digest });
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     strangers.sort();
-    let digest = digest(&files, &strangers);
-    Ok((Look { files, strangers, digest }, torn))
+    let digest = digest(&files, &strangers, rights);
+    Ok(Look { files, strangers, rights, torn, digest })
+}
+
+/// An error of one file stays with it: it is gone, a link that leads nowhere, or not ours to read.
+/// Any other (no descriptor, no memory, a disk or a server that fails) would retire every good key.
+fn of_this_file<T>(path: &Path, found: io::Result<T>) -> io::Result<io::Result<T>> {
+    // No stable `ErrorKind` has it: too many links, as in one that leads to itself.
+    const ELOOP: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 40 } else { 62 };
+    let Err(error) = found else { return Ok(found) };
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied => Ok(Err(error)),
+        ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::InvalidFilename => {
+            Ok(Err(error))
+        }
+        _ if error.raw_os_error() == Some(ELOOP) => Ok(Err(error)),
+        kind => Err(io::Error::new(kind, format!("{}: {error}", path.display()))),
+    }
+}
+
+/// Not a link that leads nowhere, which stays so.
+fn has_vanished(path: &Path, error: &io::Error) -> bool {
+    let gone =
+        |about: io::Result<Metadata>| about.is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    error.kind() == ErrorKind::NotFound
+        && (gone(fs::symlink_metadata(path)) || !gone(fs::metadata(path)))
 }
 
 fn named(name: &str) -> Option<(&str, Form)> {
@@ -125,17 +192,7 @@ fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(content)
 }
 
-#[cfg(unix)]
-fn is_open_to_all(about: &fs::Metadata) -> bool {
-    std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o004 != 0
-}
-
-#[cfg(not(unix))]
-fn is_open_to_all(_: &fs::Metadata) -> bool {
-    false
-}
-
-fn digest(files: &[KeyFile], strangers: &[PathBuf]) -> Digest {
+fn digest(files: &[KeyFile], strangers: &[PathBuf], rights: Rights) -> Digest {
     let mut all = Vec::new();
     let mut add = |path: &Path, rest: &[u8]| {
         let name = path.as_os_str().as_encoded_bytes();
@@ -143,12 +200,13 @@ fn digest(files: &[KeyFile], strangers: &[PathBuf]) -> Digest {
         all.extend_from_slice(name);
         all.extend_from_slice(rest);
     };
+    add(Path::new(""), &rights.0.to_le_bytes());
     for file in files {
-        add(&file.path, &[file.open_to_all.into()]);
+        add(&file.path, &file.rights.0.to_le_bytes());
         add(Path::new(""), file.digest.as_bytes());
     }
     for path in strangers {
-        add(path, &[2]);
+        add(path, b"stranger");
     }
     Digest::of(&all)
 }
@@ -159,14 +217,54 @@ mod tests {
 
     #[test]
     fn a_look_at_a_directory_in_the_middle_of_a_change_is_taken_again_but_not_for_ever() {
-        for (torn_looks, taken) in [(0, 1), (1, 2), (2, 3), (9, 3)] {
+        let found = |number: usize, torn| Look {
+            files: Vec::new(),
+            strangers: vec![PathBuf::from(number.to_string())],
+            rights: Rights::default(),
+            torn,
+            digest: Digest::of(b""),
+        };
+        for (torn_looks, taken) in [(0, "1"), (1, "2"), (2, "3"), (9, "3")] {
             let mut count = 0;
-            let found = until_whole(|| {
+            let look = until_whole(|| {
                 count += 1;
-                Ok((count, count <= torn_looks))
+                Ok(found(count, count <= torn_looks))
             });
-            assert_eq!(found.unwrap(), taken);
+            assert_eq!(look.unwrap().strangers, [Path::new(taken)]);
         }
-        assert!(until_whole::<()>(|| Err(ErrorKind::NotFound.into())).is_err());
+        assert!(until_whole(|| Err(ErrorKind::NotFound.into())).is_err());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn only_what_is_wrong_with_the_file_itself_costs_that_file_alone() {
+        let costs_one = |number| {
+            of_this_file::<()>(Path::new("a.jwk"), Err(io::Error::from_raw_os_error(number)))
+        };
+        for (name, number) in [
+            ("ENOENT", 2),
+            ("EACCES", 13),
+            ("EPERM", 1),
+            ("ENOTDIR", 20),
+            ("ENAMETOOLONG", 36),
+            ("ELOOP", 40),
+        ] {
+            assert!(costs_one(number).is_ok_and(|kept| kept.is_err()), "{name}");
+        }
+        for (name, number) in [
+            ("EIO", 5),
+            ("ENXIO", 6),
+            ("EAGAIN", 11),
+            ("ENOMEM", 12),
+            ("ENFILE", 23),
+            ("EMFILE", 24),
+            ("ENOTCONN", 107),
+            ("ETIMEDOUT", 110),
+            ("ESTALE", 116),
+        ] {
+            let error = costs_one(number).unwrap_err().to_string();
+            assert!(error.starts_with("a.jwk: "), "{name}: {error}");
+        }
+        assert!(of_this_file(Path::new("a.jwk"), Ok(())).unwrap().is_ok());
     }
 }

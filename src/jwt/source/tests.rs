@@ -4,12 +4,17 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use super::watch::Line;
 use super::*;
 use crate::jwt::algorithm::Algorithm;
 
+mod faults;
 mod launch;
 mod running;
+mod signers;
+mod twins;
 
 /// A directory of its own for each test, removed at the end.
 struct Folder(PathBuf);
@@ -20,7 +25,9 @@ impl Folder {
         let (count, process) = (COUNT.fetch_add(1, Ordering::Relaxed), std::process::id());
         let path = std::env::temp_dir().join(format!("rocket-identity-keys-{process}-{count}"));
         fs::create_dir(&path).unwrap();
-        Folder(path)
+        let folder = Folder(path);
+        folder.chmod("", 0o700);
+        folder
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -50,6 +57,69 @@ impl Folder {
             Ok(opened) => opened.findings,
             Err(findings) => findings,
         }
+    }
+}
+
+/// A launch whose looks are taken by hand.
+struct Run {
+    watcher: Watcher,
+    keys: Arc<Keys>,
+    clock: Clock,
+}
+
+impl Folder {
+    fn run(&self) -> Run {
+        self.run_with(Reader::new(self.0.clone()))
+    }
+
+    /// Later looks are this reader's.
+    fn run_with(&self, reader: Reader) -> Run {
+        let clock = Clock::stopped_at(Time::from_millis(1_000_000));
+        let look = files::look(&self.0).unwrap();
+        let sifted = sift::sift(&look, Before::Launch, &self.0, clock.now());
+        let keys = Arc::new(Keys::new(sifted.set));
+        let watcher = Watcher::new(
+            reader,
+            keys.clone(),
+            clock.clone(),
+            look.digest,
+            (sifted.held, sifted.found),
+        );
+        Run { watcher, keys, clock }
+    }
+}
+
+impl Run {
+    async fn look(&mut self) -> Vec<String> {
+        let text = |line| match line {
+            Line::Warn(finding) => {
+                assert_eq!(finding.severity, Severity::Warn, "a running process is not stopped");
+                format!("{} {}", finding.code, finding.text)
+            }
+            Line::Info(text) => text,
+        };
+        self.watcher.look().await.into_iter().map(text).collect()
+    }
+
+    /// Two looks: a change has counted.
+    async fn settle(&mut self) -> Vec<String> {
+        let mut lines = self.look().await;
+        lines.extend(self.look().await);
+        lines
+    }
+
+    fn kids(&self) -> Vec<String> {
+        kids(&self.keys)
+    }
+
+    fn signer(&self) -> Option<String> {
+        let set = self.keys.current();
+        set.signer(self.clock.now()).map(|key| key.kid().to_owned())
+    }
+
+    fn not_before(&self, kid: &str) -> Option<u64> {
+        let set = self.keys.current();
+        set.iter().find(|key| key.kid() == kid).unwrap().not_before()
     }
 }
 

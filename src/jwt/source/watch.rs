@@ -4,15 +4,15 @@
 //! of links that is half swapped, then costs no good token a 401.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time;
 
-use super::files::{self, Look};
+use super::advice;
+use super::files::Look;
+use super::reader::Reader;
 use super::sift::{self, Before, Found, Held, Sifted};
 use crate::clock::{Clock, Time};
 use crate::config::doctor::Finding;
@@ -22,7 +22,7 @@ use crate::secret::Digest;
 /// Between two looks. Within 30 s a change must count.
 pub const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// So many looks in a row that find something new and never the same: the last one counts.
+/// So many whole looks in a row that find something new and never the same: the last one counts.
 const PATIENCE: u32 = 5;
 
 /// The task that reads a directory again; it ends when this is dropped.
@@ -36,7 +36,7 @@ impl Drop for Watch {
 }
 
 pub struct Watcher {
-    directory: PathBuf,
+    reader: Reader,
     keys: Arc<Keys>,
     clock: Clock,
     /// The look that counts.
@@ -44,24 +44,25 @@ pub struct Watcher {
     held: Held,
     /// What was said about it.
     reported: Vec<Found>,
-    /// The last look, where it differs from the one that counts, and how many did in a row.
+    /// The last look, where it differs from the one that counts.
     pending: Option<Digest>,
+    /// How many whole ones in a row did.
     unsettled: u32,
     /// The directory cannot be read, and that was reported.
     away: bool,
 }
 
 impl Watcher {
+    /// Watches what was read at launch: `keys` are those of a look with the digest `counted`.
     pub fn new(
-        directory: PathBuf,
+        reader: Reader,
         keys: Arc<Keys>,
         clock: Clock,
         counted: Digest,
-        held: Held,
-        reported: Vec<Found>,
+        (held, reported): (Held, Vec<Found>),
     ) -> Self {
         let (pending, unsettled, away) = (None, 0, false);
-        Watcher { directory, keys, clock, counted, held, reported, pending, unsettled, away }
+        Watcher { reader, keys, clock, counted, held, reported, pending, unsettled, away }
     }
 
     /// Looks again and again.
@@ -78,9 +79,7 @@ impl Watcher {
 
     /// Looks once, and says what there is to say.
     pub async fn look(&mut self) -> Vec<Line> {
-        let directory = self.directory.clone();
-        let found = spawn_blocking(move || files::look(&directory)).await;
-        match found.unwrap_or_else(|error| Err(io::Error::other(error))) {
+        match self.reader.look().await {
             Ok(look) => self.take(look).await,
             Err(error) => self.keep_last(&error.to_string()),
         }
@@ -89,17 +88,18 @@ impl Watcher {
     async fn take(&mut self, look: Look) -> Vec<Line> {
         let mut lines = Vec::new();
         if std::mem::take(&mut self.away) {
-            let text = format!("{} can be read again", sift::shown(&self.directory));
+            let text = format!("{} can be read again", self.place());
             lines.push(Line::Info(text));
         }
         if look.digest == self.counted {
             (self.pending, self.unsettled) = (None, 0);
             return lines;
         }
-        self.unsettled += 1;
         let agrees = self.pending == Some(look.digest);
         self.pending = Some(look.digest);
-        if agrees || self.unsettled >= PATIENCE {
+        // A torn look counts if the next one finds the same, and never because patience ends.
+        self.unsettled += u32::from(!look.torn);
+        if agrees || (self.unsettled >= PATIENCE && !look.torn) {
             lines.extend(self.count(look).await);
         }
         lines
@@ -107,10 +107,12 @@ impl Watcher {
 
     /// Puts the keys of `look` in use.
     async fn count(&mut self, look: Look) -> Vec<Line> {
-        let (directory, held, now) = (self.directory.clone(), self.held.clone(), self.clock.now());
+        let (directory, now) = (self.reader.directory.clone(), self.clock.now());
+        let (held, present) = (self.held.clone(), self.keys.current());
         let digest = look.digest;
-        let sifted =
-            spawn_blocking(move || sift::sift(&look, Before::Running(&held), &directory, now));
+        let sifted = spawn_blocking(move || {
+            sift::sift(&look, Before::Running(&held, &present), &directory, now)
+        });
         let Sifted { set, held, found } = match sifted.await {
             Ok(sifted) => sifted,
             Err(error) => return self.keep_last(&error.to_string()),
@@ -121,8 +123,8 @@ impl Watcher {
             .map(|found| Line::Warn(found.finding.clone()))
             .collect();
         if held != self.held {
-            let place = sift::shown(&self.directory);
             let (changes, signs) = (changes(&self.held, &held), signs(&set, now));
+            let place = self.place();
             lines.push(Line::Info(format!("the keys in {place} changed: {changes}; {signs}")));
             self.keys.replace(set);
         }
@@ -133,16 +135,20 @@ impl Watcher {
 
     /// The last good set stays; this is said once until the directory can be read again.
     fn keep_last(&mut self, reason: &str) -> Vec<Line> {
-        self.pending = None;
+        (self.pending, self.unsettled) = (None, 0);
         if std::mem::replace(&mut self.away, true) {
             return Vec::new();
         }
-        let place = sift::shown(&self.directory);
+        let place = self.place();
         let text = format!(
             "the key directory {place} cannot be read: {reason}; the keys that were read last stay \
              in use until it can"
         );
         vec![Line::Warn(Finding::warn("RI030", text))]
+    }
+
+    fn place(&self) -> String {
+        advice::shown(&self.reader.directory)
     }
 }
 
@@ -181,10 +187,9 @@ fn signs(set: &KeySet, now: Time) -> String {
         Some(key) => format!("{} signs now", key.kid()),
         None => "no key signs now".to_owned(),
     };
-    match sift::next_signer(set, now) {
+    match advice::next_signer(set, now) {
         Some((key, start)) => {
-            let start = SystemTime::from(Time::from_millis(start * 1000));
-            format!("{present}, {} from {}", key.kid(), humantime::format_rfc3339_seconds(start))
+            format!("{present}, {} from {}", key.kid(), advice::written(start))
         }
         None => present,
     }

@@ -86,6 +86,21 @@ fn a_million_mutated_tokens_are_refused_and_none_panics() {
     assert!(tried.get() > 1_000_000, "only {} tokens were tried", tried.get());
 }
 
+/// A million of them would take an hour here: each bit of one token instead.
+#[test]
+fn a_token_of_a_key_pair_with_any_bit_turned_is_refused() {
+    for algorithm in [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA, Algorithm::RS256] {
+        let good = mint(key(algorithm), &new_claims(&[API.to_owned()], r#"{"id":7}"#)).unwrap();
+        assert!(check(&good).is_ok());
+        for bit in 0..good.len() * 8 {
+            let mut token = good.as_bytes().to_vec();
+            token[bit / 8] ^= 1 << (bit % 8);
+            let token = String::from_utf8_lossy(&token);
+            assert!(check(&token).is_err(), "{algorithm:?}: bit {bit} of {}", *good);
+        }
+    }
+}
+
 #[test]
 fn a_signed_token_of_any_json_is_refused_or_says_what_the_policy_asks() {
     let config = Config { cases: 2_000, failure_persistence: None, ..Config::default() };

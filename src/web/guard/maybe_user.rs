@@ -7,6 +7,8 @@ use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
 
 use crate::error::Denied;
+#[cfg(feature = "jwt")]
+use crate::jwt::Claims;
 use crate::session::Session;
 use crate::user::User;
 use crate::web::core::{Core, is_missing};
@@ -14,12 +16,14 @@ use crate::web::outcome;
 use crate::web::resolve::resolve;
 use crate::web::visit::{Current, Resolved, Visit};
 
-/// The user of a live session, or nobody: for a public page that greets who is logged in.
+/// The user of a live session or a valid token, or nobody: for a public page that greets who is
+/// logged in.
 ///
-/// * **Succeeds** with the user, or with nobody wherever [`SessionUser`](crate::SessionUser) would
-///   forward.
+/// * **Succeeds** with the user, or with nobody wherever [`SessionUser`](crate::SessionUser) or
+///   `JwtUser` would forward.
 /// * **Forwards** never.
-/// * **Fails** wherever `SessionUser` fails, so that an outage of the store is never "anonymous".
+/// * **Fails** wherever those fail, so that neither an outage of the store nor a bad bearer token is
+///   "anonymous".
 ///
 /// ```
 /// # use rocket::get;
@@ -49,9 +53,16 @@ impl<U: User> MaybeUser<U> {
         self.0.map(|current| current.user.clone())
     }
 
-    /// The session that proves it.
+    /// The session that proves it, where one does.
     pub fn session(&self) -> Option<&Session> {
-        self.0.as_ref().map(|current| &current.session)
+        self.0.as_ref().and_then(|current| current.proof.session())
+    }
+
+    /// The claims of the token that proves it.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn claims(&self) -> Option<&Claims> {
+        self.0.as_ref().and_then(|current| current.proof.claims()).map(|claims| &**claims)
     }
 }
 
@@ -79,6 +90,6 @@ impl<'r, U: User> FromRequest<'r> for MaybeUser<U> {
 
 impl<U: User> Sentinel for MaybeUser<U> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        is_missing::<U>("MaybeUser", rocket)
+        is_missing::<U>("MaybeUser", "sessions", Core::of::<U, _>(rocket), rocket)
     }
 }

@@ -137,11 +137,72 @@ async fn a_private_key_that_others_can_read_is_warned_of_with_the_chmod_to_run()
     }
 }
 
+#[tokio::test]
+async fn files_and_a_directory_that_others_can_write_are_warned_of_with_the_chmod_to_run() {
+    let (folder, mut spaced) = (Folder::new(), Folder::new());
+    folder.write("a.jwk", private("a", None));
+    folder.write("b.jwk", public("b"));
+    for (mode, who) in [(0o620, "of its group"), (0o602, "of this machine")] {
+        for name in ["a.jwk", "b.jwk"] {
+            folder.chmod(name, mode);
+            let findings = folder.findings().await;
+            assert_eq!(codes(&findings), ["RI031"], "{name} {mode:o}: a public key verifies too");
+            let fix = format!("run `chmod go-w {}`", folder.path(name).display());
+            assert!(findings[0].text.ends_with(&fix), "{}", findings[0]);
+            assert!(findings[0].text.contains(who), "{}", findings[0]);
+            folder.chmod(name, 0o600);
+        }
+        folder.chmod("", mode | 0o100);
+        let findings = folder.findings().await;
+        assert_eq!(codes(&findings), ["RI031"], "{mode:o}");
+        assert!(findings[0].text.contains("can make files in"), "{}", findings[0]);
+        folder.chmod("", 0o755);
+        assert!(folder.findings().await.is_empty());
+    }
+    // A volume of Kubernetes, which is read-only whatever its mode says.
+    folder.chmod("", 0o1777);
+    assert_eq!(codes(&folder.findings().await), ["RI031"]);
+    symlink("..1", folder.path("..data")).unwrap();
+    assert!(folder.findings().await.is_empty());
+
+    let name = spaced.0.with_extension("it's here");
+    fs::rename(&spaced.0, &name).unwrap();
+    spaced.0 = name;
+    spaced.write("a.jwk", private("a", None));
+    spaced.chmod("", 0o777);
+    let place = spaced.0.display().to_string().replace('\'', r"'\''");
+    let text = &spaced.findings().await[0].text;
+    assert!(text.ends_with(&format!("run `chmod go-w '{place}'`")), "{text}");
+}
+
+#[tokio::test]
+async fn a_set_in_which_no_key_signs_launches_with_a_warning_that_logins_fail() {
+    let folder = Folder::new();
+    folder.write("a.jwk", public("a"));
+    let warning = async || {
+        let opened = folder.open(1000).await.unwrap();
+        assert_eq!(codes(&opened.findings), ["RI030"]);
+        opened.findings[0].text.clone()
+    };
+    let text = warning().await;
+    assert!(text.contains("signs: logins fail until there is a private key"), "{text}");
+    folder.write("b.jwk", private("b", Some(1060)));
+    let text = warning().await;
+    assert!(text.contains("logins fail until 1970-01-01T00:17:40Z, when b begins"), "{text}");
+    assert!(text.contains(&format!("generate --dir {} --nbf now", folder.0.display())), "{text}");
+    folder.write("c.jwk", private("c", Some(1000)));
+    assert!(folder.findings().await.is_empty());
+    let inline = format!(r#"{{"keys":[{}]}}"#, public("a"));
+    let opened = Source::Inline(Zeroizing::new(inline)).open(Clock::system()).await.unwrap();
+    assert_eq!(codes(&opened.findings), ["RI030"]);
+}
+
 /// Checklist row 54.
 #[tokio::test]
 async fn rsa_under_3072_bits_is_warned_of() {
     let folder = Folder::new();
     let rsa = |bytes| format!(r#"{{"kty":"RSA","e":"AQAB","n":"{}"}}"#, secret::encode(bytes));
+    folder.write("signer.jwk", private("signer", None));
     folder.write("a.jwk", rsa(&[0xff; 384]));
     assert!(folder.findings().await.is_empty());
     folder.write("b.jwk", rsa(&[0xff; 256]));

@@ -2,64 +2,8 @@
 
 use std::os::unix::fs::symlink;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use super::*;
-use crate::jwt::source::watch::Line;
-
-/// A launch whose looks are taken by hand.
-struct Run {
-    watcher: Watcher,
-    keys: Arc<Keys>,
-    clock: Clock,
-}
-
-impl Folder {
-    fn run(&self) -> Run {
-        let clock = Clock::stopped_at(Time::from_millis(1_000_000));
-        let look = files::look(&self.0).unwrap();
-        let sifted = sift::sift(&look, Before::Launch, &self.0, clock.now());
-        let keys = Arc::new(Keys::new(sifted.set));
-        let watcher = Watcher::new(
-            self.0.clone(),
-            keys.clone(),
-            clock.clone(),
-            look.digest,
-            sifted.held,
-            sifted.found,
-        );
-        Run { watcher, keys, clock }
-    }
-}
-
-impl Run {
-    async fn look(&mut self) -> Vec<String> {
-        let text = |line| match line {
-            Line::Warn(finding) => {
-                assert_eq!(finding.severity, Severity::Warn, "a running process is not stopped");
-                format!("{} {}", finding.code, finding.text)
-            }
-            Line::Info(text) => text,
-        };
-        self.watcher.look().await.into_iter().map(text).collect()
-    }
-
-    /// Two looks: a change has counted.
-    async fn settle(&mut self) -> Vec<String> {
-        let mut lines = self.look().await;
-        lines.extend(self.look().await);
-        lines
-    }
-
-    fn kids(&self) -> Vec<String> {
-        kids(&self.keys)
-    }
-
-    fn not_before(&self, kid: &str) -> Option<u64> {
-        let set = self.keys.current();
-        set.iter().find(|key| key.kid() == kid).unwrap().not_before()
-    }
-}
 
 #[tokio::test]
 async fn a_change_counts_when_two_looks_in_a_row_agree() {

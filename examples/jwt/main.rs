@@ -1,0 +1,105 @@
+//! examples/jwt/main.rs: an API whose clients keep a bearer token: `cargo run --example jwt`.
+//!
+//! The accounts and their argon2id hashes are those of `examples/session`. No cookie is set, and no
+//! store is asked.
+
+// One table of accounts for both examples.
+#[path = "../session/accounts.rs"]
+mod accounts;
+mod login_json;
+#[path = "../session/passwords.rs"]
+mod passwords;
+
+use std::process::ExitCode;
+
+use rocket::figment::providers::Serialized;
+use rocket::http::{ContentType, Status};
+use rocket::serde::json::{Json, Value, json};
+use rocket::{Build, Config, Either, Request, Responder, Rocket, State};
+use rocket::{catch, catchers, get, post, routes};
+use rocket_identity::jwt::Tokens;
+use rocket_identity::{Auth, Error, Identity, JwtUser};
+
+use accounts::{Account, Accounts};
+use login_json::LoginJson;
+
+#[rocket::main]
+async fn main() -> ExitCode {
+    match rocket().launch().await {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Dropped as it is, it would panic.
+            error.pretty_print();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The whole application; the tests start the same one.
+pub fn rocket() -> Rocket<Build> {
+    // Defaults of this application: `Rocket.toml` and `ROCKET_IDENTITY` have the last word.
+    let site = "http://127.0.0.1:8000";
+    let jwt = json!({ "issuer": site, "audience": [site] });
+    rocket::custom(Config::figment().join(Serialized::default("identity.jwt", jwt)))
+        .attach(Identity::<Account>::jwt())
+        .attach(Accounts::fairing())
+        .register("/", rocket_identity::catchers())
+        .register("/", catchers![other])
+        .mount("/", Identity::<Account>::jwt_routes())
+        .mount("/", routes![login, me, health])
+}
+
+/// Why there is no token.
+#[derive(Responder)]
+enum Refused {
+    Status(Status),
+    Identity(Error),
+}
+
+#[post("/login", data = "<json>")]
+async fn login(
+    // Asked before the body is read, which refuses a foreign page's login unread.
+    auth: Auth<'_, Account>,
+    accounts: &State<Accounts>,
+    json: LoginJson,
+) -> Result<Either<Json<Tokens>, Status>, Refused> {
+    let LoginJson { username, password } = json;
+    let account = match accounts.authenticate(&username, password).await {
+        Ok(Some(account)) => account,
+        // Unknown and wrong are alike, in time as well.
+        Ok(None) => return Err(Refused::Status(Status::Unauthorized)),
+        Err(why) => {
+            tracing::warn!("a password was not checked: {why:?}");
+            return Err(Refused::Status(Status::ServiceUnavailable));
+        }
+    };
+    let login = auth.login(account).await.map_err(Refused::Identity)?;
+    // With `transport = "cookie"` the token is in the cookie alone.
+    Ok(match login.tokens() {
+        Some(tokens) => Either::Left(Json(tokens.clone())),
+        None => Either::Right(Status::NoContent),
+    })
+}
+
+#[get("/api/me")]
+fn me(user: JwtUser<Account>) -> Value {
+    json!({ "id": user.id, "name": user.name })
+}
+
+#[get("/health")]
+fn health() -> &'static str {
+    "ok\n"
+}
+
+/// What is not about the user, as the same kind of document.
+#[catch(default)]
+fn other(status: Status, _: &Request<'_>) -> (ContentType, String) {
+    let title = status.reason_lossy();
+    let problem = json!({
+        "type": "about:blank",
+        "title": title,
+        "status": status.code,
+        "code": title.to_lowercase().replace(' ', "_"),
+    });
+    (ContentType::new("application", "problem+json"), problem.to_string())
+}

@@ -1,0 +1,79 @@
+//! src/web/login.rs: a login about to begin, and one that has begun.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+
+use super::auth::Auth;
+use crate::error::Error;
+#[cfg(feature = "jwt")]
+use crate::jwt::Tokens;
+use crate::session::Session;
+use crate::user::User;
+
+/// A login about to begin, made by [`Auth::begin`]; `.await` it.
+#[must_use = "nothing happens until it is awaited"]
+pub struct Begin<'a, 'r, U> {
+    auth: &'a Auth<'r, U>,
+    user: U,
+    remembered: bool,
+}
+
+/// A login that has begun.
+#[derive(Clone, Debug)]
+pub struct Login {
+    session: Option<Session>,
+    #[cfg(feature = "jwt")]
+    tokens: Option<Tokens>,
+}
+
+impl Login {
+    pub(super) fn of_session(session: Session) -> Self {
+        Login {
+            session: Some(session),
+            #[cfg(feature = "jwt")]
+            tokens: None,
+        }
+    }
+
+    #[cfg(feature = "jwt")]
+    pub(super) fn of_tokens(tokens: Option<Tokens>) -> Self {
+        Login { session: None, tokens }
+    }
+
+    /// The new session, where the fairing goes by sessions.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// The new access token, for a client that keeps its own: where the fairing goes by tokens and
+    /// takes them as a bearer. With `identity.jwt.transport = "cookie"` it is in the cookie alone, so
+    /// that no answer shows it to a script.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn tokens(&self) -> Option<&Tokens> {
+        self.tokens.as_ref()
+    }
+}
+
+impl<'a, 'r, U: User> Begin<'a, 'r, U> {
+    pub(super) fn new(auth: &'a Auth<'r, U>, user: U) -> Self {
+        Begin { auth, user, remembered: false }
+    }
+
+    /// Whether the user stays logged in when the browser closes: the cookie then lives for
+    /// `identity.session.remember`, and the session has no idle limit (OWASP: opt-in only). The
+    /// cookie of a token lives as long as the token.
+    pub fn remember(mut self, remember: bool) -> Self {
+        self.remembered = remember;
+        self
+    }
+}
+
+impl<'a, U: User> IntoFuture for Begin<'a, '_, U> {
+    type Output = Result<Login, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.auth.carry_out(self.user, self.remembered))
+    }
+}
