@@ -1,8 +1,10 @@
-//! tests/bench/src/bin/server.rs: the server that is measured, with one timed route at `/`, named on the
+//! tests/bench/src/server/main.rs: the server that is measured, with one timed route at `/`, named on the
 //! command line with the port.
 //!
 //! Whatever the line, there is one route for GET and the same few for POST, so that the router costs
 //! the same; and the body is two letters long.
+
+mod tokens;
 
 use std::error::Error;
 
@@ -13,6 +15,8 @@ use rocket::shield::{Frame, NoSniff, Permission, Shield};
 use rocket::{Build, Ignite, Request, Response, Rocket, Route, get, post, routes};
 use rocket_identity::{Auth, Identity, MaybeUser, SessionUser, User, UserId, catchers};
 use serde::{Deserialize, Serialize};
+
+type Failed = Box<dyn Error + Send + Sync>;
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Account {
@@ -53,9 +57,12 @@ fn auth(_auth: Auth<'_, Account>) -> &'static str {
 
 #[post("/login")]
 async fn login(auth: Auth<'_, Account>) -> Result<&'static str, rocket_identity::Error> {
-    let ada = Account { id: 1, name: "Ada Lovelace".into() };
-    auth.login(ada).await?;
+    auth.login(ada()).await?;
     Ok("ok")
+}
+
+fn ada() -> Account {
+    Account { id: 1, name: "Ada Lovelace".into() }
 }
 
 /// In the place of `login`, where there is nothing to log in to.
@@ -120,7 +127,7 @@ fn with_fairing(port: u16, timed: Vec<Route>) -> Rocket<Build> {
 }
 
 /// The driver started a Redis and says where.
-fn on_redis(port: u16, timed: Vec<Route>) -> Result<Rocket<Build>, Box<dyn Error + Send + Sync>> {
+fn on_redis(port: u16, timed: Vec<Route>) -> Result<Rocket<Build>, Failed> {
     let url = std::env::var("BENCH_REDIS")?;
     let rocket = rocket(port);
     let figment = rocket.figment().clone().merge(("databases.identity.url", url));
@@ -135,26 +142,32 @@ fn on_store(rocket: Rocket<Build>, timed: Vec<Route>) -> Rocket<Build> {
         .mount("/", routes![login])
 }
 
-fn from_command_line() -> Result<Rocket<Build>, Box<dyn Error + Send + Sync>> {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(port), Some(route), None) = (arguments.next(), arguments.next(), arguments.next())
-    else {
-        return Err("usage: bench-server PORT ROUTE".into());
-    };
+fn from_command_line(port: &str, route: &str) -> Result<Rocket<Build>, Failed> {
     let port = port.parse()?;
-    Ok(match route.as_str() {
-        "bare" => without_fairing(port, routes![bare, bare_post]),
-        "attached" => with_fairing(port, routes![bare, bare_post]),
-        "session_user" => with_fairing(port, routes![session_user, bare_post]),
-        "session_user_redis" => on_redis(port, routes![session_user, bare_post])?,
-        "maybe_user" => with_fairing(port, routes![maybe_user, bare_post]),
-        "auth" => with_fairing(port, routes![bare, auth]),
+    Ok(match route.split('/').collect::<Vec<_>>()[..] {
+        ["bare"] => without_fairing(port, routes![bare, bare_post]),
+        ["attached"] => with_fairing(port, routes![bare, bare_post]),
+        ["session_user"] => with_fairing(port, routes![session_user, bare_post]),
+        ["session_user_redis"] => on_redis(port, routes![session_user, bare_post])?,
+        ["maybe_user"] => with_fairing(port, routes![maybe_user, bare_post]),
+        ["auth"] => with_fairing(port, routes![bare, auth]),
+        ["jwt_user", transport, algorithm] => tokens::guarded(rocket(port), algorithm, transport)?,
+        [way @ ("decode" | "raw"), algorithm] => {
+            tokens::theirs(rocket(port).mount("/", routes![no_login]), way, algorithm)?
+        }
         _ => return Err(format!("no route is named {route}").into()),
     })
 }
 
 #[rocket::main]
-async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let _ended: Rocket<Ignite> = from_command_line()?.launch().await?;
+async fn main() -> Result<(), Failed> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["token", algorithm] => println!("{}", tokens::token(rocket(0), algorithm).await?),
+        [port, route] => {
+            let _ended: Rocket<Ignite> = from_command_line(port, route)?.launch().await?;
+        }
+        _ => return Err("usage: bench-server PORT ROUTE | bench-server token ALGORITHM".into()),
+    }
     Ok(())
 }
