@@ -58,7 +58,7 @@ impl<'r, U: User> Auth<'r, U> {
     ///
     /// A session has a new ticket, whatever the request presented (OWASP ASVS 5.0 7.2.4), and
     /// one that it did present is ended, another user's as well. Its cookie ends with the browser;
-    /// see [`begin`](Auth::begin) for a login that shall not. A token is in [`Login::tokens`], in a
+    /// see [`begin`](Auth::begin) for a login that shall not. A token is in `Login::tokens`, in a
     /// cookie, or in both, as `identity.jwt.transport` says.
     ///
     /// # Errors
