@@ -4,6 +4,8 @@ pub mod doctor;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 pub mod keys;
+#[cfg(feature = "password")]
+pub mod password;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod site;
@@ -17,6 +19,8 @@ use serde::Deserialize;
 use self::doctor::Finding;
 #[cfg(feature = "jwt")]
 use self::jwt::Jwt;
+#[cfg(feature = "password")]
+use self::password::Hashing;
 use self::site::Site;
 
 /// `[default.identity]`, or `[default.identity.named.<name>]` laid over it.
@@ -38,6 +42,8 @@ pub struct Settings {
     pub memory: Memory,
     #[cfg(feature = "jwt")]
     pub jwt: Jwt,
+    #[cfg(feature = "password")]
+    pub password: Hashing,
 }
 
 /// `[default.identity.session]`: how long a session lives (OWASP ASVS 5.0 7.3.1 and 7.3.2).
@@ -167,6 +173,8 @@ impl Settings {
         }
         #[cfg(feature = "jwt")]
         self.jwt.check()?;
+        #[cfg(feature = "password")]
+        self.password.check()?;
         Ok(())
     }
 }
@@ -237,6 +245,28 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "password")]
+    #[test]
+    fn a_wrong_value_for_passwords_is_refused_by_the_name_of_its_key() {
+        for (identity, named) in [
+            (json!({ "password": { "memory_kib": 7 } }), "memory_kib"),
+            (json!({ "password": { "memory_kib": 8, "parallelism": 2 } }), "memory_kib"),
+            (json!({ "password": { "memory_kib": "19 MiB" } }), "memory_kib"),
+            (json!({ "password": { "iterations": 0 } }), "iterations"),
+            (json!({ "password": { "parallelism": 65 } }), "parallelism"),
+            (json!({ "password": { "max_memory_kib": 4_194_304 } }), "max_memory_kib"),
+            (json!({ "password": { "max_iterations": 0 } }), "max_iterations"),
+            (json!({ "password": { "max_parallelism": 0 } }), "max_parallelism"),
+            (json!({ "password": { "at_once": 0 } }), "at_once"),
+            (json!({ "password": { "queue": 100_001 } }), "queue"),
+            (json!({ "password": { "longest_wait": "61s" } }), "longest_wait"),
+        ] {
+            let finding = read(identity.clone(), "").expect_err(&identity.to_string());
+            assert_eq!(finding.code, "RI009");
+            assert!(finding.text.contains(named), "{}", finding.text);
+        }
+    }
+
     #[cfg(feature = "jwt")]
     #[test]
     fn a_wrong_value_for_tokens_is_refused_by_the_name_of_its_key_and_never_repeated() {
@@ -288,7 +318,10 @@ mod tests {
             audience: vec!["https://example.com".into()],
             ..Jwt::default()
         };
-        assert_eq!(read, Settings { store, login_path, cookie, jwt, ..Settings::default() });
+        let password =
+            Hashing { max_memory_kib: Some(77_824), at_once: Some(1), ..Hashing::default() };
+        let shown = Settings { store, login_path, cookie, jwt, password, ..Settings::default() };
+        assert_eq!(read, shown);
         let named = Settings::read(&figment, "admin").unwrap();
         assert_eq!(named.session.idle, Duration::from_secs(300));
         for key in keys::all() {

@@ -9,7 +9,10 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// The reason for a refusal; its code and status never change within a major version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "some are those of tokens"))]
+#[cfg_attr(
+    not(all(feature = "jwt", feature = "password")),
+    allow(dead_code, reason = "some are those of tokens, some those of passwords")
+)]
 pub enum Reason {
     Unauthenticated,
     SessionInvalid,
@@ -29,6 +32,11 @@ pub enum Reason {
     TokenTooLarge,
     NoSigningKey,
     CannotRevoke,
+    Busy,
+    PasswordEmpty,
+    PasswordTooLong,
+    PasswordBlocked,
+    PasswordFailed,
 }
 
 impl Reason {
@@ -93,6 +101,19 @@ impl Reason {
             Reason::CannotRevoke => {
                 ("cannot_revoke", 501, "An access token cannot be taken back; it ends by itself.")
             }
+            Reason::Busy => {
+                ("busy", 503, "Too many people are logging in just now. Try again in a moment.")
+            }
+            Reason::PasswordEmpty => ("password_empty", 422, "A password must not be empty."),
+            Reason::PasswordTooLong => {
+                ("password_too_long", 422, "A password must have at most 1024 bytes.")
+            }
+            Reason::PasswordBlocked => {
+                ("password_blocked", 422, "This password is too common. Choose another.")
+            }
+            Reason::PasswordFailed => {
+                ("password_failed", 503, "The password could not be checked. Try again.")
+            }
         }
     }
 }
@@ -146,7 +167,8 @@ impl Denied {
     /// `fairing_missing`, `invalid_request` (no one bearer token in `Authorization`),
     /// `invalid_token`, and for an [`Error`] also `insufficient_scope`, `revoked_meanwhile`,
     /// `not_replicated`, `store_full`, `invalid_user_id`, `user_not_storable`, `no_entropy`,
-    /// `token_too_large`, `no_signing_key`, `cannot_revoke`.
+    /// `token_too_large`, `no_signing_key`, `cannot_revoke`, and those of
+    /// `PasswordError::code`.
     pub fn code(&self) -> &'static str {
         self.reason.code()
     }
@@ -157,7 +179,7 @@ impl Denied {
     }
 
     /// The name given by [`Identity::named`](crate::Identity::named), empty for the unnamed
-    /// fairing; `None` where the fairing is missing.
+    /// fairing; `None` where the fairing is missing, or the refusal is no fairing's.
     pub fn fairing(&self) -> Option<&str> {
         self.fairing.as_deref()
     }
@@ -186,7 +208,7 @@ impl fmt::Display for Denied {
 
 impl std::error::Error for Denied {}
 
-/// Why an act of [`Auth`](crate::Auth) failed.
+/// Why an act of [`Auth`](crate::Auth), or of `password::Passwords`, failed.
 ///
 /// As a responder it answers with its status through the application's catchers, where
 /// [`Denied::of`] finds the reason. Neither its `Debug` nor its `Display` holds a secret.
@@ -219,7 +241,7 @@ impl Error {
         self.denied.code()
     }
 
-    /// The store did not answer or has no room: nothing happened that the caller was promised,
+    /// The store did not answer or has no room, or too many passwords are being checked: nothing happened that the caller was promised,
     /// and the same act may succeed later (status 503).
     pub fn is_unavailable(&self) -> bool {
         self.denied.reason.status() == 503

@@ -149,7 +149,7 @@ static PLACED: [[u32; 256]; 4] = {
 const NO_CHARACTER: u32 = 1 << 31;
 
 /// The bytes of a canonical base64url form of any length; `None` where `text` is anything else.
-#[cfg(feature = "jwt")]
+#[cfg(any(feature = "jwt", feature = "password"))]
 pub fn decode_all(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = vec![0; text.len() / 4 * 3 + (text.len() % 4).saturating_sub(1)];
     decode(text, &mut bytes).then_some(bytes)

@@ -14,6 +14,8 @@ mod login;
 mod names;
 mod origin;
 mod outcome;
+#[cfg(feature = "password")]
+mod password;
 #[cfg(feature = "testing")]
 mod plan;
 mod resolve;

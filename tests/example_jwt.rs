@@ -1,5 +1,5 @@
 //! tests/example_jwt.rs: the API example's contract, over a real socket.
-#![cfg(all(feature = "testing", feature = "jwt"))]
+#![cfg(all(feature = "testing", feature = "jwt", feature = "password"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "../examples/jwt/main.rs"]
@@ -76,6 +76,21 @@ async fn wrong_and_unknown_are_refused_alike() {
         fields.cloned().collect::<Vec<_>>()
     };
     assert_eq!(fields(&wrong), fields(&unknown));
+}
+
+/// Row 81: who cannot be served soon is told so, with the code and when to come back.
+#[tokio::test]
+async fn a_flood_of_logins_is_503_with_a_code_and_retry_after() {
+    let server = server().await;
+    let login = || log_in(&server, r#"{"username":"ada","password":"x"}"#);
+    let answers = rocket::futures::future::join_all((0..160).map(|_| login())).await;
+    let busy: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
+    assert!(!busy.is_empty());
+    for answer in busy {
+        assert_eq!(parsed(answer)["code"], "busy");
+        assert_eq!(answer.all("retry-after"), ["1"]);
+    }
+    assert!(answers.iter().all(|answer| [401, 503].contains(&answer.status)));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("config", 1),
     ("event", 1),
     ("jwt", 2),
+    ("password", 2),
     ("session", 2),
     ("memory", 3),
     ("redis", 3),
@@ -109,6 +110,16 @@ fn only_the_rooms_of_a_key_and_of_the_codec_know_the_token_library() {
         let may = ["jwt/key.rs", "jwt/key/", "jwt/codec.rs", "jwt/codec/", "jwt/tests/"];
         assert!(!knows || may.iter().any(|room| name.starts_with(room)), "src/{name} names it");
         assert!(knows || name != "jwt/key/material.rs", "the reader no longer reads");
+    }
+}
+
+#[test]
+fn only_two_rooms_of_passwords_know_the_hashing_library() {
+    for (name, _, code) in files() {
+        let knows = code.iter().any(|line| line.contains("argon2::"));
+        let may = ["password/stored.rs", "password/work.rs"].contains(&&*name);
+        assert!(!knows || may, "src/{name} names it");
+        assert!(knows || name != "password/work.rs", "the reader no longer reads");
     }
 }
 

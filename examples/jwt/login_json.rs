@@ -11,12 +11,10 @@ use rocket::http::Status;
 use rocket::serde::json::serde_json;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::passwords::Password;
-
-/// What `POST /login` was sent.
+/// What `POST /login` was sent. It has no `Debug`, which would print the password.
 pub struct LoginJson {
     pub username: String,
-    pub password: Password,
+    pub password: String,
 }
 
 /// Why it is not a login.
@@ -102,7 +100,7 @@ impl<'de> Visitor<'de> for Members {
         let missing = || A::Error::custom("`username` or `password` is missing");
         Ok(LoginJson {
             username: username.ok_or_else(missing)?,
-            password: Password::new(password.ok_or_else(missing)?),
+            password: password.ok_or_else(missing)?,
         })
     }
 }

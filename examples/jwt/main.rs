@@ -6,9 +6,9 @@
 // One table of accounts for both examples.
 #[path = "../session/accounts.rs"]
 mod accounts;
+#[path = "../session/common.rs"]
+mod common;
 mod login_json;
-#[path = "../session/passwords.rs"]
-mod passwords;
 
 use std::process::ExitCode;
 
@@ -18,6 +18,7 @@ use rocket::serde::json::{Json, Value, json};
 use rocket::{Build, Config, Either, Request, Responder, Rocket, State};
 use rocket::{catch, catchers, get, post, routes};
 use rocket_identity::jwt::Tokens;
+use rocket_identity::password::{Hooks, Passwords};
 use rocket_identity::{Auth, Error, Identity, JwtUser};
 
 use accounts::{Account, Accounts};
@@ -40,8 +41,9 @@ pub fn rocket() -> Rocket<Build> {
     // Defaults of this application: `Rocket.toml` and `ROCKET_IDENTITY` have the last word.
     let site = "http://127.0.0.1:8000";
     let jwt = json!({ "issuer": site, "audience": [site] });
+    let passwords = Hooks::new().blocklist(common::is_common);
     rocket::custom(Config::figment().join(Serialized::default("identity.jwt", jwt)))
-        .attach(Identity::<Account>::jwt())
+        .attach(Identity::<Account>::jwt().passwords(passwords))
         .attach(Accounts::fairing())
         .register("/", rocket_identity::catchers())
         .register("/", catchers![other])
@@ -61,18 +63,15 @@ async fn login(
     // Asked before the body is read, which refuses a foreign page's login unread.
     auth: Auth<'_, Account>,
     accounts: &State<Accounts>,
+    passwords: &State<Passwords>,
     json: LoginJson,
 ) -> Result<Either<Json<Tokens>, Status>, Refused> {
     let LoginJson { username, password } = json;
-    let account = match accounts.authenticate(&username, password).await {
-        Ok(Some(account)) => account,
-        // Unknown and wrong are alike, in time as well.
-        Ok(None) => return Err(Refused::Status(Status::Unauthorized)),
-        Err(why) => {
-            tracing::warn!("a password was not checked: {why:?}");
-            return Err(Refused::Status(Status::ServiceUnavailable));
-        }
-    };
+    let account = accounts.authenticate(passwords, &username, &password).await;
+    // A password that was not checked is 503, through the catchers: too many are being checked.
+    let account = account.map_err(|error| Refused::Identity(error.into()))?;
+    // Unknown and wrong are alike, in time as well.
+    let account = account.ok_or(Refused::Status(Status::Unauthorized))?;
     let login = auth.login(account).await.map_err(Refused::Identity)?;
     // With `transport = "cookie"` the token is in the cookie alone.
     Ok(match login.tokens() {

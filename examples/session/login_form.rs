@@ -9,12 +9,10 @@ use rocket::data::{Data, FromData, Limits, Outcome};
 use rocket::http::{RawStr, Status};
 use rocket_identity::redirect::ReturnTo;
 
-use super::passwords::Password;
-
-/// What `POST /login` was sent.
+/// What `POST /login` was sent. It has no `Debug`, which would print the password.
 pub struct LoginForm {
     pub username: String,
-    pub password: Password,
+    pub password: String,
     /// Where to go, if that is on this site.
     pub next: Option<ReturnTo>,
     pub remember: bool,
@@ -81,7 +79,7 @@ fn parse(body: &str) -> Result<LoginForm, BadForm> {
     };
     Ok(LoginForm {
         username: field("username")?.ok_or(BadForm::Missing("username"))?,
-        password: field("password")?.map(Password::new).ok_or(BadForm::Missing("password"))?,
+        password: field("password")?.ok_or(BadForm::Missing("password"))?,
         next: field("next")?.as_deref().and_then(ReturnTo::parse),
         remember,
     })

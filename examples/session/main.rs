@@ -4,9 +4,9 @@
 //! what an application in production would give.
 
 mod accounts;
+mod common;
 mod login_form;
 mod pages;
-mod passwords;
 
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ use rocket::response::Redirect;
 use rocket::serde::json::{Value, json};
 use rocket::{Build, Config, Either, Request, Responder, Rocket, State};
 use rocket::{catch, catchers, get, post, routes};
+use rocket_identity::password::{Hooks, Passwords};
 use rocket_identity::redirect::ReturnTo;
 use rocket_identity::{Auth, Error, Identity, MaybeUser, SessionUser};
 
@@ -39,8 +40,9 @@ async fn main() -> ExitCode {
 pub fn rocket() -> Rocket<Build> {
     // A default of this application: `Rocket.toml` and `ROCKET_IDENTITY` have the last word.
     let login_path = Serialized::default("identity.login_path", "/login");
+    let passwords = Hooks::new().blocklist(common::is_common);
     rocket::custom(Config::figment().join(login_path))
-        .attach(Identity::<Account>::sessions())
+        .attach(Identity::<Account>::sessions().passwords(passwords))
         .attach(Accounts::fairing())
         .register("/", rocket_identity::catchers())
         .register("/", catchers![other])
@@ -69,11 +71,12 @@ async fn login(
     // Asked before the form is read, which refuses a foreign page's login unread.
     auth: Auth<'_, Account>,
     accounts: &State<Accounts>,
+    passwords: &State<Passwords>,
     form: LoginForm,
 ) -> Result<Redirect, Refused> {
     let LoginForm { username, password, next, remember } = form;
     let refused = |notice| Refused::Page(pages::login(next.as_ref(), Some(notice)));
-    let account = match accounts.authenticate(&username, password).await {
+    let account = match accounts.authenticate(passwords, &username, &password).await {
         Ok(Some(account)) => account,
         Ok(None) => return Err(refused(Notice::Wrong)),
         Err(why) => {

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+#[cfg(feature = "password")]
+use super::password::{Cost, Hashing};
 use super::{Flags, Prefix, SameSite, Settings};
 
 /// What a check found.
@@ -90,6 +92,8 @@ impl Flags {
 pub fn examine(settings: &Settings, around: &Surroundings) -> Vec<Finding> {
     let mut findings = cookies(&settings.cookie, around);
     findings.extend(process(settings, around));
+    #[cfg(feature = "password")]
+    findings.extend(passwords(&settings.password, around));
     findings.extend(around.remote.filter(|_| around.release).into_iter().flat_map(store));
     for finding in &mut findings {
         if settings.allow.iter().any(|code| code == finding.code) {
@@ -195,6 +199,23 @@ fn process(settings: &Settings, around: &Surroundings) -> Vec<Finding> {
         findings.push(Finding::warn("RI015", text));
     }
     findings
+}
+
+/// What a stolen table of hashes would cost to guess.
+#[cfg(feature = "password")]
+fn passwords(settings: &Hashing, around: &Surroundings) -> Option<Finding> {
+    let text = || {
+        let Cost { memory_kib, iterations, parallelism } = settings.cost();
+        format!(
+            "identity.password asks for m={memory_kib} KiB, t={iterations}, p={parallelism}, which \
+             is weaker than OWASP's least: remove the keys, or use one of m=47104 t=1, m=19456 t=2, \
+             m=12288 t=3, m=9216 t=4, m=7168 t=5"
+        )
+    };
+    settings.is_weak().then(|| match around.release {
+        true => Finding::refuse("RI036", text()),
+        false => Finding::warn("RI036", text()),
+    })
 }
 
 /// The way to the store, in release.
@@ -332,6 +353,22 @@ mod tests {
         assert_eq!(found(remote, &settings), ["RI018", "RI019"]);
     }
 
+    /// Checklist row 75.
+    #[cfg(feature = "password")]
+    #[test]
+    fn weak_password_hashes_do_not_launch_in_release() {
+        let mut settings = Settings::default();
+        for (memory_kib, iterations, weak) in
+            [(19_456, 2, false), (19_456, 1, true), (7_168, 5, false), (7_168, 4, true)]
+        {
+            settings.password = Hashing { memory_kib, iterations, ..Hashing::default() };
+            let found = codes(&settings, &release());
+            assert_eq!(found, if weak { vec!["RI006", "RI036!"] } else { vec!["RI006"] });
+            let found = codes(&settings, &debug());
+            assert_eq!(found, if weak { vec!["RI036"] } else { vec![] });
+        }
+    }
+
     #[test]
     fn a_stopped_clock_in_release_is_warned_of() {
         let around = Surroundings { stopped_clock: true, ..release() };
@@ -342,7 +379,7 @@ mod tests {
     fn every_code_has_its_section_in_the_docs_and_no_section_is_left_over() {
         let docs = include_str!("../../docs/launch-checks.md");
         let sections: Vec<_> = docs.lines().filter_map(|line| line.strip_prefix("## RI")).collect();
-        let numbers: Vec<_> = (1..=35).map(|n| format!("{n:03}")).collect();
+        let numbers: Vec<_> = (1..=36).map(|n| format!("{n:03}")).collect();
         assert_eq!(sections, numbers);
     }
 }

@@ -15,13 +15,32 @@ const TOP: &[&str] = &[
     "cookie",
     "memory",
     "jwt",
+    "password",
 ];
 const TABLES: &[(&str, &[&str])] = &[
     ("session", &["idle", "absolute", "remember", "max_per_user"]),
     ("cookie", &["secure", "prefix", "same_site", "domain", "partitioned"]),
     ("memory", &["max_sessions"]),
     ("jwt", &["keys", "jwks", "issuer", "audience", "access_ttl", "leeway", "transport"]),
+    (
+        "password",
+        &[
+            "memory_kib",
+            "iterations",
+            "parallelism",
+            "max_memory_kib",
+            "max_iterations",
+            "max_parallelism",
+            "at_once",
+            "queue",
+            "longest_wait",
+            "pepper",
+        ],
+    ),
 ];
+/// Tables that a feature of the same name reads, and whether it is on.
+const FEATURES: &[(&str, bool)] =
+    &[("jwt", cfg!(feature = "jwt")), ("password", cfg!(feature = "password"))];
 
 /// The last part of every key that has a value.
 #[cfg(test)]
@@ -51,8 +70,14 @@ fn table(figment: &Figment, path: &str, dict: &Dict, outer: bool) -> Result<(), 
                 let path = format!("{path}.{name}");
                 table(figment, &path, dict_of(&path, value)?, false)?;
             }
-        } else if key == "jwt" && !cfg!(feature = "jwt") {
-            let text = format!("`{path}` needs the feature `jwt` of rocket_identity");
+        } else if FEATURES.contains(&(&**key, false)) {
+            let text = format!("`{path}` needs the feature `{key}` of rocket_identity");
+            return Err(Finding::refuse("RI009", text));
+        } else if !outer && key == "password" {
+            let text = format!(
+                "`{path}`: passwords are hashed alike for all fairings; write it in \
+                 [default.identity.password]"
+            );
             return Err(Finding::refuse("RI009", text));
         } else if let Some((_, known)) = TABLES.iter().find(|(name, _)| name == key) {
             for (inner, value) in dict_of(&path, value)? {
@@ -136,6 +161,8 @@ mod tests {
             (json!({ "session": { "idel": "5m" } }), "`identity.session.idel`"),
             (json!({ "cookie": { "samesite": "Lax" } }), "did you mean `same_site`?"),
             (json!({ "named": { "admin": { "cooky": {} } } }), "`identity.named.admin.cooky`"),
+            (json!({ "named": { "admin": { "password": {} } } }), "[default.identity.password]"),
+            (json!({ "password": { "itterations": 2 } }), "did you mean `iterations`?"),
             (json!({ "named": { "admin": { "named": {} } } }), "`identity.named.admin.named`"),
         ] {
             let found = finding("identity", identity).unwrap();

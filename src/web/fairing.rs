@@ -17,6 +17,8 @@ use super::cookie::CredentialCookie;
 use super::core::{Core, Mode, SessionMode, report};
 use super::headers;
 use super::names::Names;
+#[cfg(feature = "password")]
+use super::password;
 #[cfg(feature = "jwt")]
 use super::tokens::TokenMode;
 use super::visit::Visit;
@@ -24,6 +26,8 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::doctor::{self, Finding, Remote, Severity, Surroundings};
 use crate::event::{Event, Events, Listener};
+#[cfg(feature = "password")]
+use crate::password::Hooks;
 use crate::secret;
 use crate::session::Sessions;
 #[cfg(test)]
@@ -52,6 +56,8 @@ pub struct Identity<U> {
     name: Arc<str>,
     named: bool,
     listener: Option<Arc<Listener>>,
+    #[cfg(feature = "password")]
+    hooks: Option<Hooks>,
     #[cfg(test)]
     store: Option<Arc<dyn Store>>,
     user: PhantomData<fn() -> U>,
@@ -108,6 +114,8 @@ impl<U: User> Identity<U> {
             name: Arc::from(""),
             named: false,
             listener: None,
+            #[cfg(feature = "password")]
+            hooks: None,
             #[cfg(test)]
             store: None,
             user: PhantomData,
@@ -130,6 +138,17 @@ impl<U: User> Identity<U> {
     /// short and do not block.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Adds the application's own part to [`Passwords`](crate::password::Passwords): hashes of
+    /// another kind, and passwords that nobody may choose.
+    ///
+    /// One `Passwords` serves all fairings: call it on the one that is attached first.
+    #[cfg(feature = "password")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "password")))]
+    pub fn passwords(mut self, hooks: Hooks) -> Self {
+        self.hooks = Some(hooks);
         self
     }
 
@@ -163,6 +182,8 @@ impl<U: User> Identity<U> {
             );
             return Err(stop("RI011", text));
         }
+        #[cfg(feature = "password")]
+        password::check(rocket, self.hooks.as_ref()).map_err(one)?;
         let salt = secret::random_bytes().map_err(|error| stop("RI009", error.to_string()))?;
         let clock = clock(rocket);
         let cookie = |kind| CredentialCookie::new(&settings.cookie, &self.name, kind, &around);
@@ -232,7 +253,14 @@ impl<U: User> Fairing for Identity<U> {
             rocket = rocket.manage(Names::default());
         }
         match self.prepare(&rocket).await {
-            Ok(core) => Ok(core.install::<U>(rocket)),
+            Ok(core) => {
+                #[cfg(feature = "password")]
+                {
+                    let settings = &core.settings.password;
+                    rocket = password::install(rocket, settings, self.hooks.as_ref());
+                }
+                Ok(core.install::<U>(rocket))
+            }
             Err(findings) => {
                 report(&findings);
                 Err(rocket)
@@ -270,6 +298,7 @@ impl<U: User> Fairing for Identity<U> {
         if let Some(visit) = Visit::<U>::seen(core, request) {
             headers::complete(core, visit, request, response);
         }
+        headers::retry_later(request, response);
     }
 }
 

@@ -5,7 +5,7 @@ use rocket::{Request, Response};
 
 use super::challenge;
 use super::core::Core;
-use super::visit::Visit;
+use super::visit::{LastRefusal, Visit};
 use crate::user::User;
 
 /// Adds headers and takes none away, but for a `Cache-Control` that would let the page be kept.
@@ -41,9 +41,22 @@ pub fn complete<U: User>(
     if let Some(set_cookie) = set_cookie {
         response.adjoin_raw_header("Set-Cookie", set_cookie);
     }
+    if response.status() == Status::ServiceUnavailable {
+        add_retry_after(response);
+    }
+}
+
+/// A 503 of this crate's says when to come back, where no guard ran as well.
+pub fn retry_later(request: &Request<'_>, response: &mut Response<'_>) {
     if response.status() == Status::ServiceUnavailable
-        && !response.headers().contains("Retry-After")
+        && LastRefusal::of(request).is_some_and(|last| last.denied.status() == response.status())
     {
+        add_retry_after(response);
+    }
+}
+
+fn add_retry_after(response: &mut Response<'_>) {
+    if !response.headers().contains("Retry-After") {
         response.adjoin_raw_header("Retry-After", "1");
     }
 }
