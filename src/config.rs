@@ -10,6 +10,7 @@ pub mod password;
 pub mod redis;
 pub mod site;
 mod span;
+pub mod throttle;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use self::jwt::Jwt;
 #[cfg(feature = "password")]
 use self::password::Hashing;
 use self::site::Site;
+use self::throttle::Throttle;
 
 /// `[default.identity]`, or `[default.identity.named.<name>]` laid over it.
 #[derive(Clone, Default, PartialEq, Debug, Deserialize)]
@@ -40,6 +42,7 @@ pub struct Settings {
     pub session: Lifetimes,
     pub cookie: Flags,
     pub memory: Memory,
+    pub throttle: Throttle,
     #[cfg(feature = "jwt")]
     pub jwt: Jwt,
     #[cfg(feature = "password")]
@@ -171,6 +174,7 @@ impl Settings {
         {
             return Err(format!("identity.cookie.domain is {domain:?}: it must be a host name"));
         }
+        self.throttle.check()?;
         #[cfg(feature = "jwt")]
         self.jwt.check()?;
         #[cfg(feature = "password")]
@@ -238,6 +242,15 @@ mod tests {
             (json!({ "cookie": { "domain": "a.test; Secure" } }), "domain"),
             (json!({ "origins": ["https://a.test/path"] }), "origins"),
             (json!({ "login_path": "//evil.test" }), "login_path"),
+            (json!({ "throttle": { "account_burst": 0 } }), "account_burst"),
+            (json!({ "throttle": { "account_burst": 101 } }), "account_burst"),
+            (json!({ "throttle": { "address_burst": 10_001 } }), "address_burst"),
+            (json!({ "throttle": { "account_refill": 0 } }), "account_refill"),
+            (json!({ "throttle": { "address_refill": "25h" } }), "address_refill"),
+            (json!({ "throttle": { "address_refill": "1d", "address_burst": 367 } }), "a year"),
+            (json!({ "throttle": { "max_entries": 999 } }), "max_entries"),
+            (json!({ "throttle": { "trusted_proxies": ["proxy"] } }), "trusted_proxies"),
+            (json!({ "throttle": { "trusted_proxies": ["10.0.0.1", "::/0"] } }), "::/0"),
         ] {
             let finding = read(identity.clone(), "").expect_err(&identity.to_string());
             assert_eq!(finding.code, "RI009");

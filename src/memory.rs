@@ -1,6 +1,8 @@
 //! src/memory.rs: the embedded store. One process, bounded, expiring; gone when the process is.
 
 mod shard;
+#[cfg_attr(not(test), allow(dead_code, reason = "the web floor will call it"))]
+mod throttle;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,6 +14,9 @@ use crate::clock::{Clock, Time};
 use crate::secret::Digest;
 use crate::session::{Begun, Found, NewSession, Store, StoreError, StoredUser};
 use crate::ticket::Tag;
+
+#[allow(unused_imports, reason = "the web floor will call it")]
+pub use self::throttle::Throttles;
 
 /// So many that two cores seldom want the same lock.
 const SHARDS: usize = 32;
@@ -62,7 +67,7 @@ impl Memory {
 }
 
 /// A thread that panicked with the lock held left whole sessions behind, or none.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

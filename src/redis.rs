@@ -10,6 +10,9 @@ mod link;
 mod pool;
 mod probe;
 mod session;
+mod throttle;
+
+use deadpool_redis::redis::Script;
 
 pub use deadpool_redis;
 
@@ -17,6 +20,11 @@ pub use self::pool::{Connection, Pool, PoolError};
 
 pub(crate) use self::connect::{install_tls_provider, remote};
 pub(crate) use self::link::Link;
+
+/// Every script, to be loaded on each new connection.
+fn scripts() -> impl Iterator<Item = &'static Script> {
+    session::SCRIPTS.all().into_iter().chain(throttle::SCRIPTS.all())
+}
 
 #[cfg(test)]
 mod tests;

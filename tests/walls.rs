@@ -18,6 +18,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("jwt", 2),
     ("password", 2),
     ("session", 2),
+    ("throttle", 2),
     ("memory", 3),
     ("redis", 3),
     ("web", 4),

@@ -14,6 +14,7 @@ const TOP: &[&str] = &[
     "session",
     "cookie",
     "memory",
+    "throttle",
     "jwt",
     "password",
 ];
@@ -21,6 +22,17 @@ const TABLES: &[(&str, &[&str])] = &[
     ("session", &["idle", "absolute", "remember", "max_per_user"]),
     ("cookie", &["secure", "prefix", "same_site", "domain", "partitioned"]),
     ("memory", &["max_sessions"]),
+    (
+        "throttle",
+        &[
+            "account_burst",
+            "account_refill",
+            "address_burst",
+            "address_refill",
+            "trusted_proxies",
+            "max_entries",
+        ],
+    ),
     ("jwt", &["keys", "jwks", "issuer", "audience", "access_ttl", "leeway", "transport"]),
     (
         "password",
@@ -159,6 +171,7 @@ mod tests {
         for (identity, text) in [
             (json!({ "sesion": {} }), "did you mean `session`?"),
             (json!({ "session": { "idel": "5m" } }), "`identity.session.idel`"),
+            (json!({ "throttle": { "trusted_proxy": [] } }), "did you mean `trusted_proxies`?"),
             (json!({ "cookie": { "samesite": "Lax" } }), "did you mean `same_site`?"),
             (json!({ "named": { "admin": { "cooky": {} } } }), "`identity.named.admin.cooky`"),
             (json!({ "named": { "admin": { "password": {} } } }), "[default.identity.password]"),

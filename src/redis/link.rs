@@ -12,7 +12,8 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio::time;
 
 use super::lane::{Lane, MOST_WAITING, unavailable};
-use super::session::{SCRIPTS, is_foreign};
+use super::scripts;
+use super::session::is_foreign;
 use crate::config::doctor::Finding;
 use crate::config::redis::{Database, Durability};
 use crate::error::Source;
@@ -210,7 +211,7 @@ impl Durable {
         let mut batch = pipe();
         batch.ignore_errors();
         if load {
-            for script in SCRIPTS.all() {
+            for script in scripts() {
                 batch.load_script(script).ignore();
             }
         }

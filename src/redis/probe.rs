@@ -12,6 +12,7 @@ use tokio::time;
 
 use super::connect::timed_out;
 use super::session::SCRIPTS;
+use super::throttle;
 use crate::clock::Clock;
 use crate::config::doctor::Finding;
 use crate::config::redis::Database;
@@ -81,7 +82,7 @@ fn questions(database: &Database) -> Pipeline {
     all.cmd("INFO").arg("replication");
     all.cmd("INFO").arg("memory");
     all.cmd("TIME");
-    for script in SCRIPTS.all() {
+    for script in super::scripts() {
         all.load_script(script);
     }
     all.cmd("HSET").arg(&key).arg("u").arg(0);
@@ -117,6 +118,7 @@ fn scripts(database: &Database) -> Pipeline {
     all.invoke_script(&end_all.key(&key));
     // The revocation that the last script left is nobody's.
     all.cmd("UNLINK").arg(&key);
+    throttle::SCRIPTS.try_all(&mut all, &key, now);
     all
 }
 
@@ -145,8 +147,8 @@ fn refuse_a_replica(info: Value) -> RedisResult<()> {
 fn eviction(policy: &str) -> Option<Finding> {
     (policy != "noeviction").then(|| {
         let text = format!(
-            "Redis evicts under maxmemory-policy {policy}: an eviction logs a user out; set \
-             maxmemory-policy noeviction"
+            "Redis evicts under maxmemory-policy {policy}: an eviction logs a user out, or gives \
+             whoever guesses passwords a fresh burst; set maxmemory-policy noeviction"
         );
         Finding::warn("RI020", text)
     })

@@ -1,0 +1,118 @@
+#!lua
+-- Asks the bucket of an account, or of a device that it knows, and that of an address; charges both
+-- where both allow it, and counts a failure for the account.
+--
+-- KEYS[1]  the account's HASH: `t` when its bucket will have drained (ms), `f` failures in a row,
+--          `e` when they are forgotten (ms)
+-- KEYS[2]  the address's HASH: `t`
+-- KEYS[3]  the account's known devices, a HASH: digest -> `<end> <t> <failures>`
+-- ARGV     1 now (ms)   2 device (32 bytes, or empty)
+--          3 refill of an account, 4 its window   5 refill where it failed too often
+--          6 refill of an address, 7 its window   8 most failures   9 ms that each is remembered
+--          10 ms that clocks may differ
+-- Reply    {1 allowed or 0, 1 known device or 0, 1 failed too often or 0, `t` of the account or the
+--          device, `t` of the address}
+--
+-- Both are charged, or neither: what is refused costs nothing and prolongs nothing. The same rules are
+-- in src/throttle/rules.rs. A repeat charges once more. A number that cannot be read counts as none.
+-- Keys live until nothing is left to remember, by this server's clock.
+local now, skew = tonumber(ARGV[1]), tonumber(ARGV[10])
+local refill, window, slow = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local most = tonumber(ARGV[8])
+
+-- Whole numbers in at most 15 digits, which a double holds exactly.
+local function number(text)
+    if text and #text <= 15 and string.match(text, '^%d+$') then
+        return tonumber(text)
+    end
+    return 0
+end
+
+local function text(value)
+    return string.format('%.0f', value)
+end
+
+-- A key of another type is none of ours and gives way.
+local function read(key, ...)
+    local values = redis.pcall('HMGET', key, ...)
+    if values.err and string.find(values.err, 'WRONGTYPE', 1, true) then
+        redis.call('UNLINK', key)
+        return {}
+    elseif values.err then
+        error(values)
+    end
+    return values
+end
+
+local function keep(key, ends)
+    local time = redis.call('TIME')
+    local ms = time[1] * 1000 + math.floor(time[2] / 1000)
+    redis.call('PEXPIREAT', key, text(ms + math.max(ends - now, 0) + skew))
+end
+
+local function ask(tat, every, whole)
+    if tat > now + whole + skew then
+        tat = now + whole
+    end
+    local charged = math.max(tat, now) + every
+    if charged <= now + whole then
+        return true, charged
+    end
+    return false, tat
+end
+
+local account = read(KEYS[1], 't', 'f', 'e')
+local forget, failures = number(account[3]), 0
+if forget > now then
+    failures = number(account[2])
+end
+
+-- A device that failed too often is a stranger.
+local before, known = number(account[1]), false
+local ends, device_tat, device_failures
+if ARGV[2] ~= '' then
+    ends, device_tat, device_failures =
+        string.match(read(KEYS[3], ARGV[2])[1] or '', '^(%d+) (%d+) (%d+)$')
+    known = number(ends) > now and number(device_failures) < most
+end
+
+local many = not known and failures >= most
+if known then
+    before = number(device_tat)
+elseif many then
+    refill, window = slow, slow
+end
+local address_before = number(read(KEYS[2], 't')[1])
+local own_allows, own = ask(before, refill, window)
+local address_allows, address = ask(address_before, tonumber(ARGV[6]), tonumber(ARGV[7]))
+local allowed = own_allows and address_allows
+if own_allows and not allowed then
+    own = before
+end
+if address_allows and not allowed then
+    address = address_before
+end
+
+if known then
+    if allowed or own ~= before then
+        local failed = number(device_failures) + (allowed and 1 or 0)
+        redis.call('HSET', KEYS[3], ARGV[2], ends .. ' ' .. text(own) .. ' ' .. text(failed))
+    end
+elseif allowed then
+    failures = math.min(failures + 1, most)
+    if failures == most then
+        -- The first hour begins.
+        many, own = true, now + slow
+    end
+    forget = now + failures * tonumber(ARGV[9])
+    redis.call('HSET', KEYS[1], 't', text(own), 'f', text(failures), 'e', text(forget))
+    keep(KEYS[1], math.max(own, forget))
+elseif own ~= before then
+    redis.call('HSET', KEYS[1], 't', text(own))
+    keep(KEYS[1], math.max(own, forget))
+end
+if address ~= address_before then
+    redis.call('HSET', KEYS[2], 't', text(address))
+    keep(KEYS[2], address)
+end
+return { allowed and 1 or 0, known and 1 or 0, many and 1 or 0, own, address }

@@ -1,0 +1,38 @@
+//! src/throttle.rs: how many guesses an account and an address have, before any of them is looked at.
+//!
+//! An attempt is checked and counted in one step of the store, before any hashing: a guess that is
+//! refused is refused whether it was right or wrong (checklist row 84). It costs the account and the
+//! address one each; a success gives both back. A *known device* has a bucket of its own beside its
+//! account's, so that nobody can lock a victim out (row 83). After [`MOST_FAILURES`] in a row an
+//! account takes one attempt an hour (row 82). There is no bucket for all: it would be a door for an
+//! attacker to shut.
+//!
+//! A refused attempt is charged nowhere and prolongs nothing: however often somebody knocks, the
+//! next place is free when it was said to be.
+
+mod account;
+mod address;
+mod client;
+mod gcra;
+mod quota;
+mod rules;
+mod service;
+mod store;
+mod verdict;
+
+#[cfg(test)]
+pub(crate) mod acceptance;
+#[cfg(test)]
+pub(crate) mod model;
+
+pub(crate) use account::AccountKey;
+pub(crate) use address::AddressKey;
+pub(crate) use client::ClientAddress;
+pub(crate) use gcra::{Ask, SKEW};
+pub(crate) use quota::Quota;
+pub(crate) use rules::{
+    Account, DEVICE_LIFE, Device, FORGET, Held, MOST_DEVICES, MOST_FAILURES, Rules,
+};
+pub(crate) use service::{Decision, Throttle};
+pub(crate) use store::{Answer, Attempt, Limiter, Store, StoreError, TakeKey};
+pub(crate) use verdict::{Bucket, Standing, State, Verdict};

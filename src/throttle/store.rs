@@ -1,0 +1,158 @@
+//! src/throttle/store.rs: what the throttle needs of a store. Each verb is one atomic step, and over a
+//! network one round trip.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::{AccountKey, AddressKey, Quota, Rules, Verdict};
+use crate::clock::Time;
+use crate::error::Source;
+use crate::secret::{self, Digest};
+
+/// Keeps buckets. `now` is the caller's: two processes on one store go by their own clocks (see
+/// `SKEW` for what it does when those differ).
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Asks the account's bucket, or that of the known device, and the address's; charges both where
+    /// both allow it, else neither. Counts a failure for the account, unless a known device is at
+    /// work, until [`succeeded`](Store::succeeded) says otherwise.
+    ///
+    /// A repeat charges once more.
+    async fn attempt(
+        &self,
+        attempt: &Attempt,
+        now: Time,
+        rules: &Rules,
+    ) -> Result<Answer, StoreError>;
+
+    /// Empties the account's bucket and that of the device, forgets the failures of both, gives the
+    /// address back what the attempt cost, and knows `new_device` from now on.
+    ///
+    /// `new_device` must be fresh from the random generator, or known already (then its time begins
+    /// anew): one that a client chose might be known to others too. A repeat gives the address one
+    /// more back, but never more than its burst, and changes nothing else.
+    async fn succeeded(
+        &self,
+        attempt: &Attempt,
+        new_device: Option<&Digest>,
+        now: Time,
+        rules: &Rules,
+    ) -> Result<(), StoreError>;
+
+    /// Knows no device of that account any longer: after a password reset.
+    async fn forget_devices(&self, account: &AccountKey) -> Result<(), StoreError>;
+
+    /// Asks one bucket, and charges it where it allows it.
+    async fn take(&self, key: &TakeKey, quota: Quota, now: Time) -> Result<Verdict, StoreError>;
+}
+
+/// The same in this process: it takes no time and cannot fail.
+pub trait Limiter: Send + Sync + 'static {
+    fn attempt(&self, attempt: &Attempt, now: Time, rules: &Rules) -> Answer;
+    fn succeeded(&self, attempt: &Attempt, new_device: Option<&Digest>, now: Time, rules: &Rules);
+    fn forget_devices(&self, account: &AccountKey);
+    fn take(&self, key: &TakeKey, quota: Quota, now: Time) -> Verdict;
+}
+
+#[async_trait]
+impl<L: Limiter> Store for L {
+    async fn attempt(
+        &self,
+        attempt: &Attempt,
+        now: Time,
+        rules: &Rules,
+    ) -> Result<Answer, StoreError> {
+        Ok(Limiter::attempt(self, attempt, now, rules))
+    }
+
+    async fn succeeded(
+        &self,
+        attempt: &Attempt,
+        new_device: Option<&Digest>,
+        now: Time,
+        rules: &Rules,
+    ) -> Result<(), StoreError> {
+        Limiter::succeeded(self, attempt, new_device, now, rules);
+        Ok(())
+    }
+
+    async fn forget_devices(&self, account: &AccountKey) -> Result<(), StoreError> {
+        Limiter::forget_devices(self, account);
+        Ok(())
+    }
+
+    async fn take(&self, key: &TakeKey, quota: Quota, now: Time) -> Result<Verdict, StoreError> {
+        Ok(Limiter::take(self, key, quota, now))
+    }
+}
+
+/// Who tries to log in to what.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    pub account: AccountKey,
+    pub address: AddressKey,
+    /// The digest of the device's cookie, known or not.
+    pub device: Option<Digest>,
+}
+
+/// What a store answers to an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answer {
+    pub verdict: Verdict,
+    /// The device that was presented is known to the account. Nothing for a response to tell.
+    pub known_device: bool,
+}
+
+/// Names the bucket of a route with its own quota.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TakeKey([u8; 16]);
+
+impl TakeKey {
+    /// `throttle` names the quota, `of` whom it is charged to: an [`AccountKey`], an [`AddressKey`] or
+    /// the application's own text, which may hold what a store must not see.
+    pub fn of(throttle: &str, of: &dyn fmt::Display) -> Self {
+        // The length keeps ("a", "bc") apart from ("ab", "c").
+        let text = format!("rocket_identity take {}:{throttle}:{of}", throttle.len());
+        let mut key = [0; 16];
+        key.copy_from_slice(&Digest::of(text.as_bytes()).as_bytes()[..16]);
+        TakeKey(key)
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+/// As a store's key has it: 22 base64url characters.
+impl fmt::Display for TakeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&secret::encode(&self.0))
+    }
+}
+
+impl fmt::Debug for TakeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TakeKey(..)")
+    }
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug)]
+pub enum StoreError {
+    /// It did, and too few replicas have it to promise that it stays.
+    NotReplicated,
+    /// It did not answer, or not with what it was asked; the act may or may not have happened.
+    Failed(Source),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::NotReplicated => f.write_str("too few replicas have the write"),
+            StoreError::Failed(cause) => write!(f, "the throttle's store failed: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
