@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::secret::NoEntropy;
 
@@ -37,6 +38,7 @@ pub enum Reason {
     PasswordTooLong,
     PasswordBlocked,
     PasswordFailed,
+    TooManyAttempts,
 }
 
 impl Reason {
@@ -114,6 +116,9 @@ impl Reason {
             Reason::PasswordFailed => {
                 ("password_failed", 503, "The password could not be checked. Try again.")
             }
+            Reason::TooManyAttempts => {
+                ("too_many_attempts", 429, "Too many attempts. Wait a while before the next one.")
+            }
         }
     }
 }
@@ -151,11 +156,28 @@ pub struct Denied {
     reason: Reason,
     fairing: Option<Arc<str>>,
     scope: Option<Arc<str>>,
+    limit: Option<Arc<RateLimit>>,
+}
+
+/// What a 429 tells of the bucket that refused, for `Retry-After`, `RateLimit` and
+/// `RateLimit-Policy`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RateLimit {
+    /// Names the bucket: `account`, `device`, `address`, or the route's own.
+    pub policy: Box<str>,
+    /// The most at once, and how long all of them take to come back.
+    pub limit: u32,
+    pub window: Duration,
+    pub remaining: u32,
+    /// When all will have come back.
+    pub reset: Duration,
+    /// When one will have.
+    pub retry_after: Duration,
 }
 
 impl Denied {
     pub(crate) fn new(reason: Reason, fairing: Option<Arc<str>>) -> Self {
-        Denied { reason, fairing, scope: None }
+        Denied { reason, fairing, scope: None, limit: None }
     }
 
     pub(crate) fn reason(&self) -> Reason {
@@ -167,7 +189,7 @@ impl Denied {
     /// `fairing_missing`, `invalid_request` (no one bearer token in `Authorization`),
     /// `invalid_token`, and for an [`Error`] also `insufficient_scope`, `revoked_meanwhile`,
     /// `not_replicated`, `store_full`, `invalid_user_id`, `user_not_storable`, `no_entropy`,
-    /// `token_too_large`, `no_signing_key`, `cannot_revoke`, and those of
+    /// `token_too_large`, `no_signing_key`, `cannot_revoke`, `too_many_attempts`, and those of
     /// `PasswordError::code`.
     pub fn code(&self) -> &'static str {
         self.reason.code()
@@ -187,6 +209,15 @@ impl Denied {
     /// The scope that the token lacks, for `insufficient_scope`.
     pub fn scope(&self) -> Option<&str> {
         self.scope.as_deref()
+    }
+
+    /// How long to wait before the same may be tried again, for `too_many_attempts`.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.limit().map(|limit| limit.retry_after)
+    }
+
+    pub(crate) fn limit(&self) -> Option<&RateLimit> {
+        self.limit.as_deref()
     }
 }
 
@@ -231,6 +262,13 @@ impl Error {
         Error { denied, source: None }
     }
 
+    /// Too many attempts (RFC 6585 section 4).
+    pub(crate) fn too_many(limit: RateLimit, fairing: Arc<str>) -> Self {
+        let mut denied = Denied::new(Reason::TooManyAttempts, Some(fairing));
+        denied.limit = Some(Arc::new(limit));
+        Error { denied, source: None }
+    }
+
     /// The same reason as a guard would give it.
     pub fn denied(&self) -> &Denied {
         &self.denied
@@ -239,6 +277,12 @@ impl Error {
     /// The stable code; see [`Denied::code`].
     pub fn code(&self) -> &'static str {
         self.denied.code()
+    }
+
+    /// The login was not even looked at: too many attempts came before it (status 429). See
+    /// [`Denied::retry_after`].
+    pub fn is_throttled(&self) -> bool {
+        self.denied.reason == Reason::TooManyAttempts
     }
 
     /// The store did not answer or has no room, or too many passwords are being checked: nothing happened that the caller was promised,

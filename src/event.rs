@@ -41,6 +41,15 @@ impl Event {
     pub const STORE_FAILED: &'static str = "identity.store_failed";
     /// The store did not take a session's sign of life; the request was served all the same.
     pub const TOUCH_FAILED: &'static str = "identity.touch_failed";
+    /// An attempt was refused unseen, because too many came before it; the cause names the bucket:
+    /// `account`, `device`, `address`, or that of a route.
+    pub const THROTTLED: &'static str = "identity.throttled";
+    /// The store did not count an attempt: this process counted it by itself, or, after a login,
+    /// nobody heard of the success.
+    pub const THROTTLE_FAILED: &'static str = "identity.throttle_failed";
+    /// `X-Forwarded-For` or `Forwarded` came from a peer that is no trusted proxy. Told once; the
+    /// cause has the fix.
+    pub const UNTRUSTED_PROXY: &'static str = "identity.untrusted_proxy";
     /// A stored session or user could not be read and counts as absent.
     pub const UNREADABLE: &'static str = "identity.unreadable";
 

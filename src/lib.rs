@@ -87,8 +87,6 @@ mod config;
 mod error;
 mod memory;
 mod secret;
-#[allow(dead_code, unused_imports, reason = "the web floor will call it")]
-mod throttle;
 mod ticket;
 mod user;
 mod web;
@@ -107,6 +105,7 @@ pub mod session;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+pub mod throttle;
 
 pub use crate::error::{Denied, Error};
 pub use crate::user::{User, UserId};
@@ -115,9 +114,12 @@ pub use crate::user::{User, UserId};
 pub use crate::web::JwtUser;
 pub use crate::web::{Auth, Identity, Login, MaybeUser, SessionUser, catchers};
 
-/// The options of a login.
+/// A login on its way: through the throttle, and with options.
 pub mod auth {
-    pub use crate::web::Begin;
+    #[cfg(feature = "password")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "password")))]
+    pub use crate::web::Accounts;
+    pub use crate::web::{Attempt, Begin};
 }
 
 /// Where to go after a login.

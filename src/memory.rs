@@ -1,7 +1,6 @@
 //! src/memory.rs: the embedded store. One process, bounded, expiring; gone when the process is.
 
 mod shard;
-#[cfg_attr(not(test), allow(dead_code, reason = "the web floor will call it"))]
 mod throttle;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +14,6 @@ use crate::secret::Digest;
 use crate::session::{Begun, Found, NewSession, Store, StoreError, StoredUser};
 use crate::ticket::Tag;
 
-#[allow(unused_imports, reason = "the web floor will call it")]
 pub use self::throttle::Throttles;
 
 /// So many that two cores seldom want the same lock.

@@ -15,6 +15,7 @@ mod address;
 mod client;
 mod gcra;
 mod quota;
+mod route;
 mod rules;
 mod service;
 mod store;
@@ -25,14 +26,16 @@ pub(crate) mod acceptance;
 #[cfg(test)]
 pub(crate) mod model;
 
+pub use quota::Quota;
+pub use route::Throttle;
+
 pub(crate) use account::AccountKey;
 pub(crate) use address::AddressKey;
 pub(crate) use client::ClientAddress;
 pub(crate) use gcra::{Ask, SKEW};
-pub(crate) use quota::Quota;
 pub(crate) use rules::{
     Account, DEVICE_LIFE, Device, FORGET, Held, MOST_DEVICES, MOST_FAILURES, Rules,
 };
-pub(crate) use service::{Decision, Throttle};
+pub(crate) use service::{Decision, Service};
 pub(crate) use store::{Answer, Attempt, Limiter, Store, StoreError, TakeKey};
-pub(crate) use verdict::{Bucket, Standing, State, Verdict};
+pub(crate) use verdict::{Bucket, State, Verdict};

@@ -1,9 +1,13 @@
 //! src/web.rs: the floor that knows Rocket: from a request to a user, from an act to a header.
 
+mod attempt;
 mod auth;
+#[cfg(feature = "password")]
+mod authenticate;
 mod backend;
 mod catchers;
 mod challenge;
+mod client;
 mod cookie;
 mod core;
 mod credentials;
@@ -26,7 +30,10 @@ mod routes;
 mod tokens;
 mod visit;
 
+pub use attempt::Attempt;
 pub use auth::Auth;
+#[cfg(feature = "password")]
+pub use authenticate::Accounts;
 pub use catchers::catchers;
 pub use fairing::Identity;
 #[cfg(feature = "jwt")]

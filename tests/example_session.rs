@@ -212,7 +212,7 @@ async fn after_a_login_the_way_leads_to_a_path_of_this_site_and_nowhere_else() {
         let expected = if kept { next } else { "/" };
         let seen = (answer.status, answer.all("location"));
         assert_eq!(seen, (303, vec![expected]), "{next:?}");
-        assert_eq!(answer.all("set-cookie").len(), 1, "{next:?}");
+        assert!(!answer.cookie().is_empty() && answer.device().is_some(), "{next:?}");
         // The form, at first and after a mistake, carries on what it was given.
         let page = server.send(&format!("GET /login?next={encoded}")).await;
         let again = log_in(&server, &format!("username=ada&password=x&next={encoded}")).await;
@@ -254,7 +254,12 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer_and_no_cookie(
 #[expect(clippy::disallowed_methods, reason = "it measures time")]
 async fn a_wrong_password_an_unknown_name_and_a_password_too_long_cost_one_hash_each() {
     let _alone = PROCESSOR.lock().await;
-    let server = server().await;
+    let server = server_with(|figment| {
+        figment
+            .merge(("identity.throttle.account_burst", 100))
+            .merge(("identity.throttle.address_burst", 1_000))
+    });
+    let server = server.await;
     let forms = [
         "username=ada&password=wrong".to_owned(),
         "username=nobody&password=wrong".to_owned(),
@@ -291,12 +296,15 @@ async fn when_64_logins_wait_the_next_one_is_503_and_other_pages_still_answer() 
         figment
             .merge(("identity.password.longest_wait", "60s"))
             .merge(("identity.password.at_once", 1))
+            .merge(("identity.throttle.address_burst", 1_000))
     });
     let server = server.await;
     let answered = AtomicUsize::new(0);
-    let flood = (0..LOGINS).map(|_| async {
-        let answer = log_in(&server, "username=ada&password=wrong").await;
-        answered.fetch_add(1, Ordering::Relaxed);
+    let (server_, answered_) = (&server, &answered);
+    let flood = (0..LOGINS).map(|n| async move {
+        // One account would be out of guesses.
+        let answer = log_in(server_, &format!("username=nobody{n}&password=wrong")).await;
+        answered_.fetch_add(1, Ordering::Relaxed);
         answer
     });
     let meanwhile = async {

@@ -17,6 +17,7 @@ use rocket::http::{ContentType, Status};
 use rocket::serde::json::{Json, Value, json};
 use rocket::{Build, Config, Either, Request, Responder, Rocket, State};
 use rocket::{catch, catchers, get, post, routes};
+use rocket_identity::auth::Accounts as _;
 use rocket_identity::jwt::Tokens;
 use rocket_identity::password::{Hooks, Passwords};
 use rocket_identity::{Auth, Error, Identity, JwtUser};
@@ -58,6 +59,12 @@ enum Refused {
     Identity(Error),
 }
 
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Identity(error)
+    }
+}
+
 #[post("/login", data = "<json>")]
 async fn login(
     // Asked before the body is read, which refuses a foreign page's login unread.
@@ -67,12 +74,22 @@ async fn login(
     json: LoginJson,
 ) -> Result<Either<Json<Tokens>, Status>, Refused> {
     let LoginJson { username, password } = json;
-    let account = accounts.authenticate(passwords, &username, &password).await;
-    // A password that was not checked is 503, through the catchers: too many are being checked.
-    let account = account.map_err(|error| Refused::Identity(error.into()))?;
-    // Unknown and wrong are alike, in time as well.
-    let account = account.ok_or(Refused::Status(Status::Unauthorized))?;
-    let login = auth.login(account).await.map_err(Refused::Identity)?;
+    // What `Auth::authenticate` does in one step, taken apart. First the throttle, before anything
+    // is looked at.
+    let attempt = auth.attempt(&username).await?;
+    let Some((account, hash)) = accounts.find(&username).await? else {
+        // Unknown and wrong are alike, in time as well.
+        passwords.verify_unknown(&password).await.map_err(Error::from)?;
+        return Err(Refused::Status(Status::Unauthorized));
+    };
+    let verdict = passwords.verify(&password, &hash).await.map_err(Error::from)?;
+    if let Some(new) = verdict.new_hash() {
+        accounts.replace_hash(&account, &hash, new).await?;
+    }
+    if !verdict.is_right() {
+        return Err(Refused::Status(Status::Unauthorized));
+    }
+    let login = attempt.login(account).await?;
     // With `transport = "cookie"` the token is in the cookie alone.
     Ok(match login.tokens() {
         Some(tokens) => Either::Left(Json(tokens.clone())),

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rocket::fairing::AdHoc;
 use rocket_identity::password::{PasswordError, Passwords};
-use rocket_identity::{User, UserId};
+use rocket_identity::{Error, User, UserId, auth};
 use serde::{Deserialize, Serialize};
 
 /// The accounts of the demonstration; the login page shows them.
@@ -63,72 +63,28 @@ impl Accounts {
         Ok(Accounts(Mutex::new(rows)))
     }
 
-    /// The account of this name and password. An unknown name costs what a wrong password does.
-    pub async fn authenticate(
-        &self,
-        passwords: &Passwords,
-        username: &str,
-        password: &str,
-    ) -> Result<Option<Account>, PasswordError> {
-        let Some((account, stored)) = self.find(username) else {
-            passwords.verify_unknown(password).await?;
-            return Ok(None);
-        };
-        let verdict = passwords.verify(password, &stored).await?;
-        if let Some(new) = verdict.new_hash() {
-            self.replace_hash(account.id, &stored, new);
-        }
-        Ok(verdict.is_right().then_some(account))
-    }
-
-    fn find(&self, username: &str) -> Option<(Account, String)> {
+    fn row(&self, username: &str) -> Option<(Account, String)> {
         let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let row = rows.iter().find(|row| row.account.name == username);
         row.map(|row| (row.account.clone(), row.hash.clone()))
     }
-
-    /// `UPDATE .. SET hash = new WHERE id = .. AND hash = old`: a password that was changed
-    /// meanwhile stays changed.
-    fn replace_hash(&self, id: u64, old: &str, new: &str) {
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(row) = rows.iter_mut().find(|row| row.account.id == id && row.hash == old) {
-            row.hash = new.to_owned();
-        }
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use rocket::figment::Figment;
-    use rocket_identity::Identity;
+/// What a login asks of the table.
+impl auth::Accounts<Account> for Accounts {
+    type Error = Error;
 
-    use super::*;
+    async fn find(&self, username: &str) -> Result<Option<(Account, String)>, Error> {
+        Ok(self.row(username))
+    }
 
-    /// "correct horse", hashed by another library with other parameters than ours.
-    const OLD: &str = "$argon2id$v=19$m=12288,t=3,p=1$AAECAwQFBgcICQoLDA0ODw$VGRg+tjFiHl5WcoOpxeJTLK38ChU3AJYDoLODYxjYQQ";
-
-    #[rocket::async_test]
-    async fn a_login_replaces_an_old_hash_and_no_one_that_changed_meanwhile() {
-        let figment = Figment::from(rocket::Config::debug_default());
-        let rocket = rocket::custom(figment)
-            .attach(Identity::<Account>::sessions())
-            .attach(Accounts::fairing())
-            .ignite()
-            .await
-            .unwrap();
-        let accounts = rocket.state::<Accounts>().unwrap();
-        let passwords = rocket.state::<Passwords>().unwrap();
-        let stored = || accounts.find("ada").unwrap().1;
-        accounts.replace_hash(1, &stored(), OLD);
-        let authenticate = |typed| accounts.authenticate(passwords, "ada", typed);
-        assert!(authenticate("correct horsf").await.unwrap().is_none());
-        assert_eq!(stored(), OLD);
-        assert!(authenticate("correct horse").await.unwrap().is_some());
-        let new = stored();
-        assert!(new.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(authenticate("correct horse").await.unwrap().is_some());
-        assert_eq!(stored(), new);
-        accounts.replace_hash(1, OLD, "changed by nobody");
-        assert_eq!(stored(), new);
+    async fn replace_hash(&self, account: &Account, old: &str, new: &str) -> Result<(), Error> {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(row) =
+            rows.iter_mut().find(|row| row.account.id == account.id && row.hash == old)
+        {
+            row.hash = new.to_owned();
+        }
+        Ok(())
     }
 }

@@ -63,7 +63,7 @@ fn login_page(next: Option<&str>) -> Page {
 #[derive(Responder)]
 enum Refused {
     Page(Page),
-    Session(Error),
+    Identity(Error),
 }
 
 #[post("/login", data = "<form>")]
@@ -76,16 +76,14 @@ async fn login(
 ) -> Result<Redirect, Refused> {
     let LoginForm { username, password, next, remember } = form;
     let refused = |notice| Refused::Page(pages::login(next.as_ref(), Some(notice)));
-    let account = match accounts.authenticate(passwords, &username, &password).await {
-        Ok(Some(account)) => account,
-        Ok(None) => return Err(refused(Notice::Wrong)),
-        Err(why) => {
-            tracing::warn!("a password was not checked: {why:?}");
-            return Err(refused(Notice::Busy));
-        }
-    };
-    let begun = auth.begin(account).remember(remember).await;
-    begun.map_err(Refused::Session)?;
+    let known = auth.authenticate(&**accounts, passwords, &username, &password).await;
+    let known = known.map_err(|error| match error.denied().retry_after() {
+        Some(wait) => refused(Notice::Wait(wait)),
+        None if error.code() == "busy" => refused(Notice::Busy),
+        None => Refused::Identity(error),
+    })?;
+    let login = known.ok_or_else(|| refused(Notice::Wrong))?;
+    login.remember(remember).await.map_err(Refused::Identity)?;
     Ok(Redirect::to(next.map_or("/".to_owned(), ReturnTo::into_string)))
 }
 

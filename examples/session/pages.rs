@@ -1,6 +1,6 @@
 //! examples/session/pages.rs: the pages: plain HTML that works by keyboard and needs no script.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use maud::{DOCTYPE, Markup, html};
 use rocket::http::{Header, Status};
@@ -46,6 +46,8 @@ pub enum Notice {
     /// The same for a wrong password and an unknown name.
     Wrong,
     Busy,
+    /// Too many attempts came before this one, which was not looked at.
+    Wait(Duration),
 }
 
 impl Notice {
@@ -53,14 +55,23 @@ impl Notice {
         match self {
             Notice::Wrong => Status::Unauthorized,
             Notice::Busy => Status::ServiceUnavailable,
+            Notice::Wait(_) => Status::TooManyRequests,
         }
     }
 
-    fn text(self) -> &'static str {
+    fn text(self) -> String {
         match self {
-            Notice::Wrong => "That name and password do not belong together. Please try again.",
+            Notice::Wrong => {
+                "That name and password do not belong together. Please try again.".into()
+            }
             Notice::Busy => {
-                "Too many people are logging in just now. Please try again in a moment."
+                "Too many people are logging in just now. Please try again in a moment.".into()
+            }
+            Notice::Wait(wait) => {
+                format!(
+                    "Too many attempts. Nothing was checked; please try again in {}.",
+                    span(wait)
+                )
             }
         }
     }
@@ -220,6 +231,16 @@ fn page(status: Status, title: &str, chrome: Chrome<'_>, content: Markup) -> Pag
         }
     };
     Page { status, html }
+}
+
+/// In whole seconds or minutes, rounded up.
+fn span(wait: Duration) -> String {
+    let seconds = wait.as_millis().div_ceil(1_000);
+    match seconds {
+        1 => "a second".into(),
+        2..=90 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
 }
 
 fn moment(time: SystemTime) -> Markup {

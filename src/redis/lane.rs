@@ -72,6 +72,10 @@ impl Lane {
         Ok((Lane { shared, keeper }, found))
     }
 
+    pub fn is_away(&self) -> bool {
+        self.shared.live.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     /// Runs one command, script or pipeline, within its time.
     pub async fn run<T>(
         &self,

@@ -43,6 +43,11 @@ impl Link {
         Ok((Link { lane, durable, prefix }, findings))
     }
 
+    /// There is no connection: whatever is asked would fail at once.
+    pub fn is_away(&self) -> bool {
+        self.lane.is_away()
+    }
+
     pub fn prefix(&self) -> &str {
         &self.prefix
     }

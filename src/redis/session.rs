@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
+use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{Cmd, RedisError, Script, Value, from_redis_value};
 
 use super::Link;
@@ -54,6 +55,17 @@ impl Link {
 
 #[async_trait]
 impl Store for Link {
+    fn is_away(&self) -> bool {
+        Link::is_away(self)
+    }
+
+    async fn answers(&self) -> bool {
+        let ping = async |connection: &mut MultiplexedConnection| {
+            Cmd::new().arg("PING").query_async::<()>(connection).await
+        };
+        self.run(ping).await.is_ok()
+    }
+
     async fn find(&self, tag: &Tag, id: &Digest) -> Result<Option<Found>, StoreError> {
         // Room for the whole command, so that it is laid out in one piece.
         let mut command = Cmd::with_capacity(5, 160);

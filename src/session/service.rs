@@ -49,6 +49,16 @@ impl Sessions {
         Sessions { store, clock, lifetimes }
     }
 
+    /// It is known, without asking, that no session can be kept at present.
+    pub fn is_away(&self) -> bool {
+        self.store.is_away()
+    }
+
+    /// Whether the store answers, for a caller that has reason to doubt it.
+    pub async fn answers(&self) -> bool {
+        self.store.answers().await
+    }
+
     /// Finds the session of a ticket: one read, and a write where a touch is due.
     pub async fn resume(&self, ticket: &Ticket) -> Result<Resumed, StoreError> {
         let id = ticket.digest();

@@ -34,6 +34,10 @@ impl Spy {
 
 #[async_trait]
 impl Store for Spy {
+    fn is_away(&self) -> bool {
+        self.store.is_away()
+    }
+
     async fn find(&self, tag: &Tag, id: &Digest) -> Result<Option<Found>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.find(tag, id).await

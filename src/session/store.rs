@@ -18,6 +18,16 @@ use crate::ticket::Tag;
 /// That nothing is found is an answer, not an error.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// It is known that nothing can be kept at present, without asking.
+    fn is_away(&self) -> bool {
+        false
+    }
+
+    /// Asks whether it answers at all.
+    async fn answers(&self) -> bool {
+        true
+    }
+
     /// The session `id` of the user `tag`, and that user.
     async fn find(&self, tag: &Tag, id: &Digest) -> Result<Option<Found>, StoreError>;
 

@@ -20,7 +20,7 @@ pub struct Ask {
 }
 
 impl Quota {
-    pub fn ask(self, tat: u64, now: u64) -> Ask {
+    pub(crate) fn ask(self, tat: u64, now: u64) -> Ask {
         let full = now + self.window_ms();
         // No clock of ours wrote this, or another quota did: the bucket is full, and drains from now.
         let tat = if tat > full + SKEW { full } else { tat };
@@ -33,18 +33,18 @@ impl Quota {
 
     /// Gives one back. The state may go below the present moment and is an empty bucket then: however
     /// often it is repeated, no more than `burst` can be had at once.
-    pub fn refund(self, tat: u64) -> u64 {
+    pub(crate) fn refund(self, tat: u64) -> u64 {
         tat.saturating_sub(self.refill_ms())
     }
 
     /// How many could be had at once.
-    pub fn remaining(self, tat: u64, now: u64) -> u32 {
+    pub(crate) fn remaining(self, tat: u64, now: u64) -> u32 {
         let left = self.window_ms().saturating_sub(tat.saturating_sub(now)) / self.refill_ms();
         u32::try_from(left).unwrap_or(u32::MAX)
     }
 
     /// How many milliseconds until one can be had.
-    pub fn wait(self, tat: u64, now: u64) -> u64 {
+    pub(crate) fn wait(self, tat: u64, now: u64) -> u64 {
         (tat.max(now) + self.refill_ms()).saturating_sub(now + self.window_ms())
     }
 }

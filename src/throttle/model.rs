@@ -236,7 +236,7 @@ impl Leaky {
     fn verdict(self, allowed: bool, bucket: Bucket, quota: Quota, now: u64) -> Verdict {
         let (level, window, refill) =
             (self.level(now), quota.window_ms() as i64, quota.refill_ms() as i64);
-        let standing = Standing {
+        let standing = crate::throttle::verdict::Standing {
             bucket,
             limit: quota.burst(),
             remaining: ((window - level).max(0) / refill) as u32,

@@ -2,6 +2,7 @@
 //! device and one address; the same as in `throttle_attempt.lua`.
 
 use super::{Answer, Ask, Bucket, Quota, State, Verdict};
+use crate::config;
 use crate::secret::Digest;
 
 /// Failures in a row after which an account takes one attempt an hour (NIST SP 800-63B-4 3.2.2), and
@@ -56,6 +57,14 @@ pub struct Held {
 }
 
 impl Rules {
+    /// `None` for what `config` refuses.
+    pub fn of(settings: &config::throttle::Throttle) -> Option<Self> {
+        Some(Rules {
+            account: Quota::new(settings.account_burst, settings.account_refill)?,
+            address: Quota::new(settings.address_burst, settings.address_refill)?,
+        })
+    }
+
     /// What an account that failed too often has.
     pub fn slow(&self) -> Quota {
         Quota::one_each(self.account.refill_ms().max(FORGET))

@@ -9,7 +9,7 @@ use super::{
 use crate::clock::Clock;
 use crate::secret::Digest;
 
-pub struct Throttle {
+pub struct Service {
     fairing: Arc<str>,
     store: Arc<dyn Store>,
     /// It knows nothing of what the store counted: while it stands in, each process has a fresh
@@ -31,7 +31,7 @@ pub struct Decision {
     pub failure: Option<StoreError>,
 }
 
-impl Throttle {
+impl Service {
     pub fn new(
         fairing: Arc<str>,
         store: Arc<dyn Store>,
@@ -39,7 +39,7 @@ impl Throttle {
         clock: Clock,
         rules: Rules,
     ) -> Self {
-        Throttle { fairing, store, fallback, clock, rules }
+        Service { fairing, store, fallback, clock, rules }
     }
 
     /// The key of an account of this fairing.
@@ -47,8 +47,8 @@ impl Throttle {
         AccountKey::of(&self.fairing, name)
     }
 
-    pub fn rules(&self) -> &Rules {
-        &self.rules
+    pub fn fairing(&self) -> &Arc<str> {
+        &self.fairing
     }
 
     /// Asks and counts, before any hashing.
@@ -165,9 +165,9 @@ mod tests {
         }
     }
 
-    fn throttle(store: Arc<dyn Store>, fallback: Arc<dyn Limiter>) -> Throttle {
+    fn throttle(store: Arc<dyn Store>, fallback: Arc<dyn Limiter>) -> Service {
         let clock = Clock::stopped_at(Time::from_millis(1_800_000_000_000));
-        Throttle::new("".into(), store, fallback, clock, rules())
+        Service::new("".into(), store, fallback, clock, rules())
     }
 
     #[tokio::test]

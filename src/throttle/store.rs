@@ -118,10 +118,6 @@ impl TakeKey {
         key.copy_from_slice(&Digest::of(text.as_bytes()).as_bytes()[..16]);
         TakeKey(key)
     }
-
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
 }
 
 /// As a store's key has it: 22 base64url characters.

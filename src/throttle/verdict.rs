@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Ask, Quota};
+use crate::error::RateLimit;
 
 /// Whether an attempt may go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,11 +42,13 @@ pub enum Bucket {
 }
 
 impl Verdict {
+    #[cfg(test)]
     pub fn is_allowed(&self) -> bool {
         matches!(self, Verdict::Allowed(_))
     }
 
     /// How long to wait; `None` where nobody has to.
+    #[cfg(test)]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Verdict::Allowed(_) => None,
@@ -53,6 +56,26 @@ impl Verdict {
         }
     }
 
+    /// What a 429 tells; `None` where it is allowed. `route` names the bucket of a route.
+    pub fn rate_limit(&self, route: &str) -> Option<RateLimit> {
+        let Verdict::Refused { retry_after, standing } = self else { return None };
+        let policy = match standing.bucket {
+            Bucket::Account => "account",
+            Bucket::Device => "device",
+            Bucket::Address => "address",
+            Bucket::Route => route,
+        };
+        Some(RateLimit {
+            policy: policy.into(),
+            limit: standing.limit,
+            window: standing.window,
+            remaining: standing.remaining,
+            reset: standing.reset,
+            retry_after: *retry_after,
+        })
+    }
+
+    #[cfg(test)]
     pub fn standing(&self) -> &Standing {
         match self {
             Verdict::Allowed(standing) | Verdict::Refused { standing, .. } => standing,

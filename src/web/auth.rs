@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use rocket::http::HeaderMap;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
 
+use super::client;
+use super::cookie::CredentialCookie;
 use super::core::{Core, Mode, SessionMode, is_missing};
 use super::login::{Begin, Login};
 use super::outcome;
 use super::resolve::resolve;
 #[cfg(feature = "jwt")]
 use super::tokens::TokenMode;
-use super::visit::{Acts, Current, Proof, Resolved, Visit};
+use super::visit::{Acts, Current, LastRefusal, Proof, Refusal, Resolved, Visit};
 use crate::error::{Denied, Error, Failure, Reason};
 use crate::event::Event;
 use crate::session::{self, StoredUser};
@@ -49,7 +50,7 @@ use crate::user::User;
 pub struct Auth<'r, U> {
     core: &'r Core,
     visit: &'r Visit<U>,
-    headers: &'r HeaderMap<'r>,
+    request: &'r Request<'r>,
 }
 
 impl<'r, U: User> Auth<'r, U> {
@@ -72,7 +73,7 @@ impl<'r, U: User> Auth<'r, U> {
 
     /// The same as [`login`](Auth::login), with options: `auth.begin(user).remember(true).await`.
     pub fn begin(&self, user: U) -> Begin<'_, 'r, U> {
-        Begin::new(self, user)
+        Begin::new(self, user, None)
     }
 
     /// Ends the session that the request presented and clears its cookie, whether or not there was
@@ -181,7 +182,7 @@ impl<'r, U: User> Auth<'r, U> {
         acts.ticket = None;
         acts.current = Some(None);
         if let Some(cookie) = self.core.mode.cookie() {
-            self.visit.put_cookie(cookie.clear());
+            self.visit.put_cookie(cookie, cookie.clear());
         }
     }
 
@@ -217,14 +218,14 @@ impl<'r, U: User> Auth<'r, U> {
             tag,
             user: StoredUser { version: U::VERSION, json, as_of: self.visit.began },
             remembered,
-            user_agent: self.headers.get_one("User-Agent"),
-            address: self.visit.peer,
+            user_agent: self.request.headers().get_one("User-Agent"),
+            address: self.request.remote().map(|_| client::address(self.core, self.request)),
             presented: self.visit.tickets(acts),
             own_revocation: acts.revocation,
         };
         let (ticket, session) = mode.sessions.begin(login).await?;
         let max_age = remembered.then_some(self.core.settings.session.remember);
-        self.visit.put_cookie(mode.cookie.set(&ticket.reveal(), max_age));
+        self.visit.put_cookie(&mode.cookie, mode.cookie.set(&ticket.reveal(), max_age));
         Ok((Login::of_session(session.clone()), Some(ticket), Proof::Session(session)))
     }
 
@@ -238,7 +239,7 @@ impl<'r, U: User> Auth<'r, U> {
         let (tokens, claims) = mode.issue(user, self.core.clock.now())?;
         if mode.transport.takes_cookie() {
             let max_age = remembered.then_some(mode.ttl);
-            self.visit.put_cookie(mode.cookie.set(tokens.access_token(), max_age));
+            self.visit.put_cookie(&mode.cookie, mode.cookie.set(tokens.access_token(), max_age));
         }
         // Where the cookie is the only way in, no handler gets what a script could then read.
         let tokens = mode.transport.takes_bearer().then_some(tokens);
@@ -246,6 +247,15 @@ impl<'r, U: User> Auth<'r, U> {
             self.visit.hand_out();
         }
         Ok((Login::of_tokens(tokens), None, Proof::Bearer(claims)))
+    }
+
+    /// False for an unsafe request from another site.
+    pub(super) async fn may_act(&self) -> bool {
+        let may = !self.visit.cross_origin || self.is_by_bearer().await;
+        if !may {
+            self.tell(Event::new(Event::REFUSED).reason(Reason::CrossOrigin.code()));
+        }
+        may
     }
 
     /// Whether a valid bearer token authenticated the request, and no cookie.
@@ -257,7 +267,25 @@ impl<'r, U: User> Auth<'r, U> {
             }
     }
 
-    fn failed(&self, failure: Failure) -> Error {
+    pub(super) fn core(&self) -> &'r Core {
+        self.core
+    }
+
+    pub(super) fn request(&self) -> &'r Request<'r> {
+        self.request
+    }
+
+    pub(super) fn put_cookie(&self, cookie: &CredentialCookie, header: String) {
+        self.visit.put_cookie(cookie, header);
+    }
+
+    /// Notes the refusal for catchers and headers, whatever the handler makes of it.
+    pub(super) fn refused(&self, error: Error) -> Error {
+        LastRefusal::note(self.request, Refusal::new(self.request, error.denied().clone(), None));
+        error
+    }
+
+    pub(super) fn failed(&self, failure: Failure) -> Error {
         let name = match failure.reason {
             Reason::StoreUnavailable => Event::STORE_FAILED,
             _ => Event::REFUSED,
@@ -270,7 +298,7 @@ impl<'r, U: User> Auth<'r, U> {
         Error::new(failure, Some(self.core.name.clone()))
     }
 
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         self.core.events.emit(event.address(self.visit.peer));
     }
 }
@@ -284,17 +312,16 @@ impl<'r, U: User> FromRequest<'r> for Auth<'r, U> {
             return outcome::missing(request);
         };
         let auth = Auth::new(core, request);
-        if auth.visit.cross_origin && !auth.is_by_bearer().await {
-            auth.tell(Event::new(Event::REFUSED).reason(Reason::CrossOrigin.code()));
-            return outcome::error(core, request, Reason::CrossOrigin);
+        match auth.may_act().await {
+            true => Outcome::Success(auth),
+            false => outcome::error(core, request, Reason::CrossOrigin),
         }
-        Outcome::Success(auth)
     }
 }
 
 impl<'r, U: User> Auth<'r, U> {
     pub(super) fn new(core: &'r Core, request: &'r Request<'_>) -> Self {
-        Auth { core, visit: Visit::of(core, request), headers: request.headers() }
+        Auth { core, visit: Visit::of(core, request), request }
     }
 }
 

@@ -1,4 +1,5 @@
-//! src/web/backend.rs: which store a fairing's sessions are kept in, chosen from its settings.
+//! src/web/backend.rs: which store a fairing's sessions and throttle are kept in, chosen from its
+//! settings.
 
 use std::sync::Arc;
 
@@ -9,16 +10,26 @@ use crate::config::doctor::{Finding, Remote};
 #[cfg(feature = "redis")]
 use crate::config::redis::Database;
 use crate::config::{Settings, StoreKind};
-use crate::memory::Memory;
+use crate::memory::{Memory, Throttles};
 #[cfg(feature = "redis")]
 use crate::redis::{Link, install_tls_provider, remote};
 use crate::session::Store;
+use crate::throttle::{self, Limiter};
 
 /// A store that is chosen and not yet opened.
 pub enum Backend {
     Memory,
     #[cfg(feature = "redis")]
     Redis(Database, Remote),
+}
+
+/// An open store, as each slice needs it.
+pub struct Opened {
+    pub sessions: Arc<dyn Store>,
+    pub throttle: Arc<dyn throttle::Store>,
+    /// The limiter of this process.
+    pub in_process: Arc<dyn Limiter>,
+    pub findings: Vec<Finding>,
 }
 
 impl Backend {
@@ -89,15 +100,18 @@ impl Backend {
     }
 
     /// Opens it. A Redis that is away is a warning; one that lacks a right is a refusal.
-    pub async fn open(
-        self,
-        settings: &Settings,
-        clock: &Clock,
-    ) -> Result<(Arc<dyn Store>, Vec<Finding>), Finding> {
+    pub async fn open(self, settings: &Settings, clock: &Clock) -> Result<Opened, Finding> {
+        // Counts what the store cannot, too.
+        let in_process = Arc::new(Throttles::new(settings.throttle.max_entries));
         match self {
             Backend::Memory => {
                 let memory = Memory::new(settings.memory.max_sessions, clock.clone());
-                Ok((Arc::new(memory), Vec::new()))
+                Ok(Opened {
+                    sessions: Arc::new(memory),
+                    throttle: in_process.clone(),
+                    in_process,
+                    findings: Vec::new(),
+                })
             }
             #[cfg(feature = "redis")]
             Backend::Redis(database, _) => {
@@ -106,7 +120,8 @@ impl Backend {
                 let (link, findings) = opened.map_err(|error| {
                     Finding::refuse("RI009", format!("databases.identity: {error}"))
                 })?;
-                Ok((Arc::new(link), findings))
+                let link = Arc::new(link);
+                Ok(Opened { sessions: link.clone(), throttle: link, in_process, findings })
             }
         }
     }

@@ -10,7 +10,7 @@ use super::headers::forbid_storing;
 use super::return_to::ReturnTo;
 use super::visit::LastRefusal;
 
-/// Ready catchers for 400, 401, 403, 409, 500, 501 and 503: `register("/", catchers())`.
+/// Ready catchers for 400, 401, 403, 409, 429, 500, 501 and 503: `register("/", catchers())`.
 ///
 /// Each answers with `application/problem+json`, whose member `code` is [`Denied::code`] where a
 /// guard or an act of this crate refused. For a GET or HEAD that names `text/html`, a 401 becomes
@@ -28,7 +28,7 @@ use super::visit::LastRefusal;
 ///
 /// [`Denied::code`]: crate::Denied::code
 pub fn catchers() -> Vec<Catcher> {
-    [400, 401, 403, 409, 500, 501, 503].map(|status| Catcher::new(status, answer)).into()
+    [400, 401, 403, 409, 429, 500, 501, 503].map(|status| Catcher::new(status, answer)).into()
 }
 
 fn answer<'r>(status: Status, request: &'r Request<'_>) -> BoxFuture<'r> {
@@ -66,6 +66,7 @@ fn code_of(status: Status) -> &'static str {
         401 => "unauthorized",
         403 => "forbidden",
         409 => "conflict",
+        429 => "too_many_requests",
         501 => "not_implemented",
         503 => "unavailable",
         _ => "internal",

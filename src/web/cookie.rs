@@ -8,6 +8,7 @@ use rocket::time;
 
 use crate::config::doctor::Surroundings;
 use crate::config::{Flags, Prefix, SameSite};
+use crate::secret::Secret;
 use crate::ticket::Ticket;
 
 /// A credential's cookie: its name and flags, the same at login and at logout (RFC 6265bis).
@@ -33,7 +34,8 @@ pub struct Presented {
 const MOST: usize = 4;
 
 impl CredentialCookie {
-    /// `fairing` is the fairing's name, empty for the unnamed; `kind` is `session` or `access`.
+    /// `fairing` is the fairing's name, empty for the unnamed; `kind` is `session`, `access` or
+    /// `device`.
     pub fn new(flags: &Flags, fairing: &str, kind: &str, around: &Surroundings) -> Self {
         let prefix = match flags.effective_prefix(around) {
             Some(Prefix::Host) => "__Host-",
@@ -72,6 +74,16 @@ impl CredentialCookie {
         }
     }
 
+    /// The one value, where it has the form of 32 bytes; a second one means that there is none.
+    pub fn read_secret(&self, request: &Request<'_>) -> Option<Secret<32>> {
+        let (mut count, mut secret) = (0, None);
+        self.read(request, |value| {
+            count += 1;
+            secret = Secret::parse(value.as_bytes());
+        });
+        secret.filter(|_| count == 1)
+    }
+
     /// One `Cookie` field (RFC 6265 section 4.2.1): an HTTP/2 client sends one for each cookie.
     fn read_field(&self, field: &str, each: &mut impl FnMut(&str)) {
         for pair in field.split(';') {
@@ -91,6 +103,11 @@ impl CredentialCookie {
             cookie.set_max_age(time::Duration::seconds(seconds));
         }
         cookie.to_string()
+    }
+
+    /// Whether that `Set-Cookie` is of this name.
+    pub fn is_set_by(&self, header: &str) -> bool {
+        header.strip_prefix(&*self.name).is_some_and(|rest| rest.starts_with('='))
     }
 
     /// The `Set-Cookie` that deletes it: with every attribute, or browsers ignore it. `Expires`

@@ -3,6 +3,7 @@
 use std::any::type_name;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rocket::{Build, Ignite, Phase, Rocket};
 
@@ -14,6 +15,7 @@ use crate::config::Settings;
 use crate::config::doctor::{Finding, Severity};
 use crate::event::Events;
 use crate::session::Sessions;
+use crate::throttle::Service;
 use crate::user::User;
 
 /// What one fairing works with; the same for every user type.
@@ -21,6 +23,11 @@ pub struct Core {
     pub name: Arc<str>,
     pub settings: Settings,
     pub mode: Mode,
+    pub throttle: Service,
+    /// Names a device that has logged in before.
+    pub device: CredentialCookie,
+    /// A forwarded field came from a peer that is no trusted proxy, and that was told.
+    pub untrusted_told: AtomicBool,
     pub events: Events,
     pub clock: Clock,
 }

@@ -5,6 +5,7 @@ use std::any::type_name;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 #[cfg(feature = "jwt")]
 use rocket::Route;
@@ -32,6 +33,7 @@ use crate::secret;
 use crate::session::Sessions;
 #[cfg(test)]
 use crate::session::Store;
+use crate::throttle::{Rules, Service};
 use crate::user::User;
 
 /// The fairing that installs a session store or a JWT key set for users of type `U`.
@@ -158,18 +160,11 @@ impl<U: User> Identity<U> {
         let stop = |code, text: String| vec![Finding::refuse(code, text)];
         self.check_name().map_err(one)?;
         let settings = Settings::read(rocket.figment(), &self.name).map_err(one)?;
-        let backend = match self.kind {
-            Credentials::Sessions => {
-                let chosen = Backend::choose(&settings, rocket.figment(), &self.name);
-                let (backend, findings) = chosen.map_err(one)?;
-                report(&findings);
-                Some(backend)
-            }
-            #[cfg(feature = "jwt")]
-            Credentials::Tokens => None,
-        };
-        let remote = backend.as_ref().and_then(Backend::remote);
-        let around = surroundings(rocket, &settings, backend.is_some(), remote);
+        let chosen = Backend::choose(&settings, rocket.figment(), &self.name);
+        let (backend, findings) = chosen.map_err(one)?;
+        report(&findings);
+        let sessions = self.kind == Credentials::Sessions;
+        let around = surroundings(rocket, &settings, sessions, backend.remote());
         let around = around.map_err(|error| stop("RI009", error.to_string()))?;
         refuse_or_report(doctor::examine(&settings, &around))?;
         let names = rocket.state::<Names>().ok_or_else(|| stop("RI011", "no names".into()))?;
@@ -187,10 +182,20 @@ impl<U: User> Identity<U> {
         let salt = secret::random_bytes().map_err(|error| stop("RI009", error.to_string()))?;
         let clock = clock(rocket);
         let cookie = |kind| CredentialCookie::new(&settings.cookie, &self.name, kind, &around);
-        let mode = match backend {
-            Some(backend) => {
-                let (store, findings) = backend.open(&settings, &clock).await.map_err(one)?;
-                refuse_or_report(findings)?;
+        let opened = backend.open(&settings, &clock).await.map_err(one)?;
+        refuse_or_report(opened.findings)?;
+        let rules = Rules::of(&settings.throttle)
+            .ok_or_else(|| stop("RI009", "identity.throttle has no valid quota".into()))?;
+        let throttle = Service::new(
+            self.name.clone(),
+            opened.throttle,
+            opened.in_process,
+            clock.clone(),
+            rules,
+        );
+        let mode = match self.kind {
+            Credentials::Sessions => {
+                let store = opened.sessions;
                 #[cfg(test)]
                 let store = self.store.clone().unwrap_or(store);
                 Mode::Sessions(SessionMode {
@@ -200,19 +205,20 @@ impl<U: User> Identity<U> {
                 })
             }
             #[cfg(feature = "jwt")]
-            None => {
+            Credentials::Tokens => {
                 let opened = TokenMode::open(&settings.jwt, cookie("access"), &around, &clock);
                 let (mode, findings) = opened.await?;
                 refuse_or_report(findings)?;
                 names.claim(&self.name, &mode.policy).map_err(one)?;
                 Mode::Tokens(mode)
             }
-            #[cfg(not(feature = "jwt"))]
-            None => return Err(stop("RI009", "nothing is installed".into())),
         };
         Ok(Core {
             name: self.name.clone(),
             mode,
+            throttle,
+            device: cookie("device"),
+            untrusted_told: AtomicBool::new(false),
             events: Events::new(self.name.clone(), salt, self.listener.clone()),
             settings,
             clock,

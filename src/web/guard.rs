@@ -4,6 +4,7 @@
 mod jwt_user;
 mod maybe_user;
 mod session_user;
+mod throttle;
 
 #[cfg(feature = "jwt")]
 pub use jwt_user::JwtUser;

@@ -1,11 +1,14 @@
 //! src/web/headers.rs: what a response must carry, whoever made it: a handler, a catcher, a panic.
 
+use std::time::Duration;
+
 use rocket::http::Status;
 use rocket::{Request, Response};
 
 use super::challenge;
 use super::core::Core;
 use super::visit::{LastRefusal, Visit};
+use crate::error::RateLimit;
 use crate::user::User;
 
 /// Adds headers and takes none away, but for a `Cache-Control` that would let the page be kept.
@@ -19,7 +22,7 @@ pub fn complete<U: User>(
     response: &mut Response<'_>,
 ) {
     let refused = response.status().code >= 400;
-    let set_cookie = visit.take_cookie();
+    let set_cookies = visit.take_cookies();
     if core.mode.cookie().is_some() {
         response.adjoin_raw_header("Vary", "Cookie");
     }
@@ -35,10 +38,10 @@ pub fn complete<U: User>(
     }
     let presented = visit.credentials.any_cookie() || visit.credentials.any_bearer();
     // OWASP ASVS 5.0 14.3.2. Absent and looked for on a success: the page is everybody's.
-    if presented || set_cookie.is_some() || visit.handed_out() || refused {
+    if presented || !set_cookies.is_empty() || visit.handed_out() || refused {
         forbid_storing(response);
     }
-    if let Some(set_cookie) = set_cookie {
+    for set_cookie in set_cookies {
         response.adjoin_raw_header("Set-Cookie", set_cookie);
     }
     if response.status() == Status::ServiceUnavailable {
@@ -46,13 +49,36 @@ pub fn complete<U: User>(
     }
 }
 
-/// A 503 of this crate's says when to come back, where no guard ran as well.
+/// A 503 or 429 of this crate's says when to come back, where no guard ran as well.
 pub fn retry_later(request: &Request<'_>, response: &mut Response<'_>) {
-    if response.status() == Status::ServiceUnavailable
-        && LastRefusal::of(request).is_some_and(|last| last.denied.status() == response.status())
-    {
-        add_retry_after(response);
+    let status = response.status();
+    if status != Status::ServiceUnavailable && status != Status::TooManyRequests {
+        return;
     }
+    let Some(last) = LastRefusal::of(request).filter(|last| last.denied.status() == status) else {
+        return;
+    };
+    match last.denied.limit() {
+        Some(limit) => add_rate_limit(limit, response),
+        None => add_retry_after(response),
+    }
+}
+
+/// RFC 9110 section 10.2.3, and draft-ietf-httpapi-ratelimit-headers: whole seconds, rounded up, so
+/// that whoever waits as long as it says does not come too early.
+fn add_rate_limit(limit: &RateLimit, response: &mut Response<'_>) {
+    if response.headers().contains("RateLimit") {
+        return;
+    }
+    let seconds = |span: Duration| span.as_millis().div_ceil(1_000);
+    let name =
+        limit.policy.replace(|c: char| !c.is_ascii_graphic() || matches!(c, '"' | '\\'), "_");
+    let RateLimit { remaining, limit: most, .. } = limit;
+    let (wait, reset) = (seconds(limit.retry_after), seconds(limit.reset));
+    let window = seconds(limit.window);
+    response.set_raw_header("Retry-After", wait.to_string());
+    response.set_raw_header("RateLimit", format!("\"{name}\";r={remaining};t={reset}"));
+    response.set_raw_header("RateLimit-Policy", format!("\"{name}\";q={most};w={window}"));
 }
 
 fn add_retry_after(response: &mut Response<'_>) {

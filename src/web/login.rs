@@ -3,6 +3,7 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
+use super::attempt::Counted;
 use super::auth::Auth;
 use crate::error::Error;
 #[cfg(feature = "jwt")]
@@ -10,12 +11,15 @@ use crate::jwt::Tokens;
 use crate::session::Session;
 use crate::user::User;
 
-/// A login about to begin, made by [`Auth::begin`]; `.await` it.
+/// A login about to begin, made by [`Auth::begin`] or
+/// [`Attempt::begin`](super::Attempt::begin); `.await` it.
 #[must_use = "nothing happens until it is awaited"]
 pub struct Begin<'a, 'r, U> {
     auth: &'a Auth<'r, U>,
     user: U,
     remembered: bool,
+    /// The throttle let it through, and is to hear of it.
+    counted: Option<Counted>,
 }
 
 /// A login that has begun.
@@ -56,8 +60,8 @@ impl Login {
 }
 
 impl<'a, 'r, U: User> Begin<'a, 'r, U> {
-    pub(super) fn new(auth: &'a Auth<'r, U>, user: U) -> Self {
-        Begin { auth, user, remembered: false }
+    pub(super) fn new(auth: &'a Auth<'r, U>, user: U, counted: Option<Counted>) -> Self {
+        Begin { auth, user, remembered: false, counted }
     }
 
     /// Whether the user stays logged in when the browser closes: the cookie then lives for
@@ -74,6 +78,12 @@ impl<'a, U: User> IntoFuture for Begin<'a, '_, U> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.auth.carry_out(self.user, self.remembered))
+        Box::pin(async move {
+            let login = self.auth.carry_out(self.user, self.remembered).await?;
+            if let Some(counted) = &self.counted {
+                self.auth.succeeded(counted).await;
+            }
+            Ok(login)
+        })
     }
 }

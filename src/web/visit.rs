@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rocket::Request;
 use rocket::tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
+use super::cookie::CredentialCookie;
 use super::core::Core;
 use super::credentials::Credentials;
 use super::origin;
@@ -34,7 +35,7 @@ pub struct Visit<U> {
     pub resolved: OnceCell<Resolved<U>>,
     /// What this request's own acts made of it. Acts wait for each other.
     pub acts: AsyncMutex<Acts<U>>,
-    set_cookie: Mutex<Option<String>>,
+    set_cookies: Mutex<Vec<String>>,
     /// The response may hold a token in its body.
     handed_out: AtomicBool,
 }
@@ -126,7 +127,7 @@ impl<U: User> Visit<U> {
                 peer: request.remote().map(|peer| peer.ip()),
                 resolved: OnceCell::new(),
                 acts: AsyncMutex::new(Acts { ticket: None, current: None, revocation: None }),
-                set_cookie: Mutex::new(None),
+                set_cookies: Mutex::default(),
                 handed_out: AtomicBool::new(false),
             }
         })
@@ -156,9 +157,11 @@ impl<U: User> Visit<U> {
         }
     }
 
-    /// The one `Set-Cookie` that the response will carry; the last act's.
-    pub fn put_cookie(&self, header: String) {
-        *self.set_cookie.lock().unwrap_or_else(PoisonError::into_inner) = Some(header);
+    /// The `Set-Cookie` of one name that the response will carry; the last act's.
+    pub fn put_cookie(&self, cookie: &CredentialCookie, header: String) {
+        let mut headers = self.set_cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        headers.retain(|other| !cookie.is_set_by(other));
+        headers.push(header);
     }
 
     /// Notes that a token was handed to the handler, which will write it somewhere.
@@ -171,8 +174,8 @@ impl<U: User> Visit<U> {
         self.handed_out.load(Ordering::Relaxed)
     }
 
-    pub fn take_cookie(&self) -> Option<String> {
-        self.set_cookie.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub fn take_cookies(&self) -> Vec<String> {
+        std::mem::take(&mut *self.set_cookies.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

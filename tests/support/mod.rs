@@ -46,11 +46,11 @@ pub struct Answer {
     pub body: String,
 }
 
-/// In tests/web_on_redis.rs every server has a Redis of its own, whatever else it is given.
+/// In tests/*_on_redis.rs every server has a Redis of its own, whatever else it is given.
 #[cfg(feature = "redis")]
 fn on_redis(rocket: Rocket<Build>) -> (Rocket<Build>, Option<redis::Redis>) {
     let program = std::env::current_exe().unwrap();
-    if !program.file_stem().unwrap().to_string_lossy().starts_with("web_on_redis") {
+    if !program.file_stem().unwrap().to_string_lossy().contains("_on_redis") {
         return (rocket, None);
     }
     let redis = redis::Redis::start(&[]);
@@ -188,9 +188,24 @@ impl Answer {
 
     /// `name=value` of the one cookie that was set.
     pub fn cookie(&self) -> &str {
-        let set = self.all("set-cookie");
+        let set = self.cookies(false);
         assert_eq!(set.len(), 1, "one Set-Cookie: {self:?}");
-        set[0].split(';').next().unwrap()
+        set[0]
+    }
+
+    /// The cookie by which this device will be known, where one was set.
+    pub fn device(&self) -> Option<&str> {
+        let set = self.cookies(true);
+        assert!(set.len() < 2, "one device: {self:?}");
+        set.first().copied()
+    }
+
+    /// `name=value` of those that name a device, or of all others.
+    fn cookies(&self, devices: bool) -> Vec<&str> {
+        let pairs = self.all("set-cookie").into_iter().map(|set| set.split(';').next().unwrap());
+        pairs
+            .filter(|pair| pair.split('=').next().unwrap().ends_with("device") == devices)
+            .collect()
     }
 
     pub fn sets_no_cookie(&self) -> bool {

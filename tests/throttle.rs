@@ -1,0 +1,376 @@
+//! tests/throttle.rs: the door, over a real socket: who is let in, who waits, and what it tells them.
+//! Rows are those of the project's security checklist.
+#![cfg(all(feature = "testing", feature = "password"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rocket::figment::Figment;
+use rocket::http::Status;
+use rocket::{Build, Rocket, State, get, post, routes};
+use rocket_identity::auth::Accounts;
+use rocket_identity::event::Event;
+use rocket_identity::password::Passwords;
+use rocket_identity::throttle::{Quota, Throttle};
+use rocket_identity::{Auth, Error, Identity, SessionUser, catchers};
+use support::{Account, Answer, Captured, Server, figment};
+
+/// `ada` with the password `right`, and how often a password was looked at.
+struct Table {
+    hash: Mutex<String>,
+    finds: AtomicU32,
+}
+
+impl Accounts<Account> for Table {
+    type Error = Error;
+
+    async fn find(&self, name: &str) -> Result<Option<(Account, String)>, Error> {
+        self.finds.fetch_add(1, Ordering::SeqCst);
+        let is_ada = name.trim().eq_ignore_ascii_case("ada");
+        Ok(is_ada.then(|| (Account { id: 1 }, self.hash.lock().unwrap().clone())))
+    }
+
+    async fn replace_hash(&self, _: &Account, old: &str, new: &str) -> Result<(), Error> {
+        let mut hash = self.hash.lock().unwrap();
+        if *hash == old {
+            *hash = new.to_owned();
+        }
+        Ok(())
+    }
+}
+
+#[post("/login/<name>/<password>")]
+async fn login(
+    auth: Auth<'_, Account>,
+    table: &State<Arc<Table>>,
+    passwords: &State<Passwords>,
+    name: &str,
+    password: &str,
+) -> Result<Status, Error> {
+    match auth.authenticate(&***table, passwords, name, password).await? {
+        Some(login) => login.await.map(|_| Status::Ok),
+        None => Ok(Status::Unauthorized),
+    }
+}
+
+/// A page of the application's own where the throttle refuses.
+#[post("/page/<name>")]
+async fn page(auth: Auth<'_, Account>, name: &str) -> (Status, &'static str) {
+    match auth.attempt(name).await {
+        Ok(_failed) => (Status::Unauthorized, "wrong"),
+        Err(error) => (error.status(), "my own words"),
+    }
+}
+
+#[post("/reset/<name>")]
+async fn reset(auth: Auth<'_, Account>, name: &str) -> Result<(), Error> {
+    auth.forget_devices(name).await
+}
+
+const MAILS: Quota = Quota::new(3, Duration::from_secs(20 * 60)).unwrap();
+
+#[post("/mail/<name>")]
+async fn mail(throttle: Throttle<'_, Account>, name: &str) -> Result<(), Error> {
+    throttle.by_account("mail", name, MAILS).await
+}
+
+#[post("/search")]
+async fn search(throttle: Throttle<'_, Account>) -> Result<(), Error> {
+    throttle.by_address("search", MAILS).await
+}
+
+#[get("/me")]
+fn me(user: SessionUser<Account>) -> String {
+    user.id.to_string()
+}
+
+type Told = Arc<Mutex<Vec<Event>>>;
+
+fn app(figment: Figment, table: Arc<Table>, told: Told) -> Rocket<Build> {
+    let identity = Identity::<Account>::sessions()
+        .on_event(move |event| told.lock().unwrap().push(event.clone()));
+    rocket::custom(figment)
+        .attach(identity)
+        .register("/", catchers())
+        .mount("/", routes![login, page, reset, mail, search, me])
+        .manage(table)
+}
+
+struct Door {
+    server: Server,
+    table: Arc<Table>,
+    told: Told,
+}
+
+impl Door {
+    async fn open() -> Self {
+        Self::open_with(|figment| figment).await
+    }
+
+    async fn open_with(settings: impl FnOnce(Figment) -> Figment) -> Self {
+        Captured::install();
+        let cheap = figment("debug").merge(("identity.password.memory_kib", 32));
+        let figment = settings(cheap.merge(("identity.password.iterations", 1)));
+        let client = rocket::custom(figment.clone()).attach(Identity::<Account>::sessions());
+        let ignited = client.ignite().await.unwrap();
+        let hash = ignited.state::<Passwords>().unwrap().hash("right").await.unwrap();
+        let table = Arc::new(Table { hash: Mutex::new(hash), finds: AtomicU32::new(0) });
+        let told = Told::default();
+        let server = Server::start(app(figment, table.clone(), told.clone())).await;
+        Door { server, table, told }
+    }
+
+    async fn post(&self, path: &str, fields: &str) -> Answer {
+        self.server.send(&format!("POST {path}\n{fields}")).await
+    }
+
+    async fn try_in(&self, name: &str, password: &str, fields: &str) -> Answer {
+        self.post(&format!("/login/{name}/{password}"), fields).await
+    }
+
+    /// `count` wrong guesses, all of them looked at.
+    async fn guess(&self, count: u32) {
+        for _ in 0..count {
+            assert_eq!(self.try_in("ada", "wrong", "").await.status, 401);
+        }
+    }
+
+    fn finds(&self) -> u32 {
+        self.table.finds.load(Ordering::SeqCst)
+    }
+
+    fn told(&self, name: &str) -> Vec<Event> {
+        self.told.lock().unwrap().iter().filter(|event| event.name() == name).cloned().collect()
+    }
+}
+
+/// Row 84: the right password is refused like a wrong one, and nothing is looked up for it.
+#[tokio::test]
+async fn after_ten_guesses_the_right_password_is_429_too_and_says_when_to_come_back() {
+    let door = Door::open().await;
+    door.guess(10).await;
+    for password in ["wrong", "right"] {
+        let refused = door.try_in("ada", password, "").await;
+        assert_eq!((refused.status, &*refused.code()), (429, "too_many_attempts"));
+        assert_eq!(refused.all("retry-after"), ["30"]);
+        assert_eq!(refused.all("ratelimit"), ["\"account\";r=0;t=300"]);
+        assert_eq!(refused.all("ratelimit-policy"), ["\"account\";q=10;w=300"]);
+        assert_eq!(refused.all("cache-control"), ["no-store"]);
+        assert!(refused.sets_no_cookie());
+    }
+    assert_eq!(door.finds(), 10, "a refused attempt was looked at");
+    let told = door.told(Event::THROTTLED);
+    assert_eq!(told.len(), 2);
+    assert_eq!(told[0].reason_code(), Some("too_many_attempts"));
+    assert_eq!(told[0].cause_text(), Some("account"));
+    // A frozen clock: exactly one comes back each half minute, and not a millisecond before.
+    door.server.clock.advance(Duration::from_millis(29_999));
+    let refused = door.try_in("ada", "right", "").await;
+    assert_eq!((refused.status, refused.all("retry-after")), (429, vec!["1"]));
+    door.server.clock.advance(Duration::from_millis(1));
+    assert_eq!(door.try_in("ada", "right", "").await.status, 200);
+    // The success has emptied the bucket.
+    door.guess(10).await;
+    assert_eq!(door.try_in("ada", "wrong", "").await.status, 429);
+}
+
+#[tokio::test]
+async fn a_page_of_the_applications_own_carries_the_fields_too() {
+    let door =
+        Door::open_with(|figment| figment.merge(("identity.throttle.account_burst", 1))).await;
+    assert_eq!(door.post("/page/ada", "").await.status, 401);
+    let refused = door.post("/page/ada", "").await;
+    assert_eq!((refused.status, &*refused.body), (429, "my own words"));
+    assert_eq!(refused.all("retry-after"), ["30"]);
+    assert_eq!(refused.all("ratelimit-policy"), ["\"account\";q=1;w=30"]);
+}
+
+#[tokio::test]
+async fn white_space_and_case_give_no_name_a_bucket_of_its_own() {
+    let door = Door::open().await;
+    for name in
+        ["ada", "AdA%20", "%20ADA", "adA%09", "%C2%A0Ada", "ada", "ADA", "aDa", "Ada", "ada"]
+    {
+        assert_eq!(door.try_in(name, "wrong", "").await.status, 401);
+    }
+    for name in ["ada", "AdA%20"] {
+        assert_eq!(door.try_in(name, "right", "").await.status, 429);
+    }
+    assert_eq!(door.try_in("grace", "wrong", "").await.status, 401, "another account has its own");
+}
+
+/// Row 85: what a client says of itself changes nothing.
+#[tokio::test]
+async fn spoofed_addresses_change_nothing_and_are_told_of_once() {
+    let door =
+        Door::open_with(|figment| figment.merge(("identity.throttle.address_burst", 5))).await;
+    for n in 0..5 {
+        let fields = format!(
+            "X-Real-IP: 203.0.113.{n}\nX-Forwarded-For: 203.0.113.{n}\nForwarded: for=203.0.113.{n}"
+        );
+        assert_eq!(door.try_in(&format!("name{n}"), "wrong", &fields).await.status, 401);
+    }
+    for fields in ["", "X-Real-IP: 203.0.113.99", "X-Forwarded-For: 203.0.113.99"] {
+        let refused = door.try_in("another", "wrong", fields).await;
+        assert_eq!(refused.status, 429, "{fields}");
+        assert_eq!(refused.all("ratelimit-policy"), ["\"address\";q=5;w=25"]);
+    }
+    let told = door.told(Event::UNTRUSTED_PROXY);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].cause_text().unwrap().contains("identity.throttle.trusted_proxies"));
+}
+
+/// Row 85: behind a proxy that is named, each client has its own bucket, whatever it says.
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_client_has_its_own_bucket() {
+    let door = Door::open_with(|figment| {
+        figment
+            .merge(("identity.throttle.address_burst", 2))
+            .merge(("identity.throttle.trusted_proxies", ["127.0.0.0/8"]))
+    });
+    let door = door.await;
+    let from =
+        |client: &str| format!("X-Real-IP: 198.51.100.1\nX-Forwarded-For: 198.51.100.2, {client}");
+    for n in 0..2 {
+        assert_eq!(door.try_in(&format!("a{n}"), "x", &from("203.0.113.1")).await.status, 401);
+    }
+    assert_eq!(door.try_in("b", "x", &from("203.0.113.1")).await.status, 429);
+    assert_eq!(door.try_in("b", "x", &from("203.0.113.2")).await.status, 401);
+    // An IPv6 client has its /64.
+    for n in 0..2 {
+        let client = format!("2001:db8::{n}:1");
+        assert_eq!(door.try_in(&format!("c{n}"), "x", &from(&client)).await.status, 401);
+    }
+    assert_eq!(door.try_in("d", "x", &from("2001:db8::ffff:2")).await.status, 429);
+    assert!(door.told(Event::UNTRUSTED_PROXY).is_empty());
+}
+
+#[tokio::test]
+async fn a_flood_of_logins_from_a_foreign_page_costs_the_victim_nothing() {
+    let door = Door::open().await;
+    for fields in ["Sec-Fetch-Site: cross-site", "Origin: https://evil.test", "Origin: null"] {
+        for _ in 0..20 {
+            for path in ["/login/ada/wrong", "/page/ada", "/mail/ada", "/search"] {
+                assert_eq!(door.post(path, fields).await.status, 403);
+            }
+        }
+    }
+    assert_eq!(door.finds(), 0);
+    door.guess(9).await;
+    assert_eq!(door.try_in("ada", "right", "").await.status, 200);
+    for _ in 0..3 {
+        assert_eq!(door.post("/mail/ada", "").await.status, 200);
+        assert_eq!(door.post("/search", "").await.status, 200);
+    }
+}
+
+/// Row 83: nobody can lock the victim out of a device that has logged in before.
+#[tokio::test]
+async fn while_the_account_is_attacked_the_known_device_gets_in_and_a_stranger_waits() {
+    let door =
+        Door::open_with(|figment| figment.merge(("identity.throttle.address_burst", 1_000))).await;
+    let first = door.try_in("ada", "right", "").await;
+    let device = first.device().expect("a device").to_owned();
+    let set = first.all("set-cookie").into_iter().find(|set| set.contains("device=")).unwrap();
+    for attribute in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=15552000"] {
+        assert!(set.contains(attribute), "{set}");
+    }
+    let value = device.split_once('=').unwrap().1;
+    assert_eq!(value.len(), 43);
+    let known = format!("Cookie: {device}");
+    for round in 0..3 {
+        while door.try_in("ada", "wrong", "").await.status == 401 {}
+        assert_eq!(door.try_in("ada", "right", "").await.status, 429, "a stranger waits");
+        // Doubled, spoilt and foreign devices are strangers.
+        for fields in [
+            format!("Cookie: {device}; {device}"),
+            format!("Cookie: {device}x"),
+            format!("Cookie: device={}", "A".repeat(43)),
+        ] {
+            assert_eq!(door.try_in("ada", "right", &fields).await.status, 429, "{fields}");
+        }
+        let again = door.try_in("ada", "right", &known).await;
+        assert_eq!(again.status, 200, "round {round}: the victim is locked out");
+        assert!(again.device().is_none(), "known already");
+        // Its success has emptied the account's bucket too.
+        assert_eq!(door.try_in("ada", "wrong", "").await.status, 401);
+    }
+    // It is known to this account alone.
+    while door.try_in("grace", "wrong", "").await.status == 401 {}
+    assert_eq!(door.try_in("grace", "wrong", &known).await.status, 429);
+    // A reset of the password makes it a stranger.
+    assert_eq!(door.post("/reset/AdA", "").await.status, 200);
+    while door.try_in("ada", "wrong", "").await.status == 401 {}
+    assert_eq!(door.try_in("ada", "right", &known).await.status, 429);
+}
+
+/// A device that a client made up never becomes a known one.
+#[tokio::test]
+async fn a_device_that_the_client_chose_is_not_adopted() {
+    let door = Door::open().await;
+    let chosen = format!("device={}", "A".repeat(43));
+    let answer = door.try_in("ada", "right", &format!("Cookie: {chosen}")).await;
+    assert_eq!(answer.status, 200);
+    assert_ne!(answer.device(), Some(&*chosen));
+    while door.try_in("ada", "wrong", "").await.status == 401 {}
+    let refused = door.try_in("ada", "right", &format!("Cookie: {chosen}")).await;
+    assert_eq!(refused.status, 429);
+}
+
+/// A route has its own bucket: who asks for mails shuts nobody's login.
+#[tokio::test]
+async fn a_route_with_its_own_quota_shuts_no_login() {
+    let door = Door::open().await;
+    for _ in 0..3 {
+        assert_eq!(door.post("/mail/ada", "").await.status, 200);
+    }
+    let refused = door.post("/mail/%20ADA", "").await;
+    assert_eq!((refused.status, &*refused.code()), (429, "too_many_attempts"));
+    assert_eq!(refused.all("retry-after"), ["1200"]);
+    assert_eq!(refused.all("ratelimit-policy"), ["\"mail\";q=3;w=3600"]);
+    assert_eq!(door.post("/mail/grace", "").await.status, 200);
+    assert_eq!(door.post("/search", "").await.status, 200, "another bucket");
+    assert_eq!(door.try_in("ada", "right", "").await.status, 200);
+    let told = door.told(Event::THROTTLED);
+    assert_eq!(told[0].cause_text(), Some("mail"));
+}
+
+/// Rows 76, 80: the whole flow stores the new hash of an old one, and of no other.
+#[tokio::test]
+async fn a_login_replaces_an_old_hash() {
+    /// "correct horse", hashed by another library with other parameters than ours.
+    const OLD: &str = "$argon2id$v=19$m=12288,t=3,p=1$AAECAwQFBgcICQoLDA0ODw$VGRg+tjFiHl5WcoOpxeJTLK38ChU3AJYDoLODYxjYQQ";
+    let door =
+        Door::open_with(|figment| figment.merge(("identity.password.max_memory_kib", 20_000)))
+            .await;
+    *door.table.hash.lock().unwrap() = OLD.to_owned();
+    let stored = || door.table.hash.lock().unwrap().clone();
+    assert_eq!(door.try_in("ada", "correct%20horsf", "").await.status, 401);
+    assert_eq!(stored(), OLD);
+    assert_eq!(door.try_in("ada", "correct%20horse", "").await.status, 200);
+    let new = stored();
+    assert!(new.starts_with("$argon2id$v=19$m=32,t=1,p=1$"), "{new}");
+    assert_eq!(door.try_in("ada", "correct%20horse", "").await.status, 200);
+    assert_eq!(stored(), new);
+}
+
+/// What is refused tells nothing of whether the name exists.
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_throttled_alike() {
+    let door = Door::open().await;
+    let mut seen = BTreeMap::new();
+    for name in ["ada", "nobody"] {
+        for _ in 0..10 {
+            assert_eq!(door.try_in(name, "wrong", "").await.status, 401);
+        }
+        let mut refused = door.try_in(name, "wrong", "").await;
+        refused.fields.retain(|(name, _)| name != "date");
+        seen.insert(name, (refused.status, refused.fields, refused.body));
+    }
+    assert_eq!(seen["ada"], seen["nobody"]);
+}
