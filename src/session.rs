@@ -72,7 +72,8 @@ impl Session {
         self.record.user_agent.as_deref()
     }
 
-    /// The peer's address at the login: that of the proxy where one stands in front.
+    /// The client's address at the login: the peer's, or what a proxy in
+    /// `identity.throttle.trusted_proxies` says.
     pub fn address(&self) -> Option<IpAddr> {
         self.record.address
     }

@@ -3,7 +3,7 @@
 //! An attempt is checked and counted in one step of the store, before any hashing: a guess that is
 //! refused is refused whether it was right or wrong (checklist row 84). It costs the account and the
 //! address one each; a success gives both back. A *known device* has a bucket of its own beside its
-//! account's, so that nobody can lock a victim out (row 83). After [`MOST_FAILURES`] in a row an
+//! account's, so that nobody can lock a victim out (row 83). After 100 in a row an
 //! account takes one attempt an hour (row 82). There is no bucket for all: it would be a door for an
 //! attacker to shut.
 //!
@@ -33,9 +33,9 @@ pub(crate) use account::AccountKey;
 pub(crate) use address::AddressKey;
 pub(crate) use client::ClientAddress;
 pub(crate) use gcra::{Ask, SKEW};
-pub(crate) use rules::{
-    Account, DEVICE_LIFE, Device, FORGET, Held, MOST_DEVICES, MOST_FAILURES, Rules,
-};
+pub(crate) use rules::{Account, DEVICE_LIFE, Device, Held, MOST_DEVICES, Rules};
+#[cfg(any(test, feature = "redis"))]
+pub(crate) use rules::{FORGET, MOST_FAILURES};
 pub(crate) use service::{Decision, Service};
 pub(crate) use store::{Answer, Attempt, Limiter, Store, StoreError, TakeKey};
 pub(crate) use verdict::{Bucket, State, Verdict};

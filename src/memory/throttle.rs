@@ -23,8 +23,7 @@ const SWEEP: usize = 4;
 ///
 /// No entry gives way to another's before its bucket has drained, however many are asked for: who
 /// fills the store gets no fresh burst from it. When all places are taken by such, an account or an
-/// address that has none shares one bucket with the others that have none; a known device then needs
-/// no bucket of its address.
+/// address that has none shares one bucket with the others that have none.
 pub struct Throttles {
     accounts: Vec<Mutex<Accounts>>,
     buckets: Vec<Mutex<Table<Key, u64>>>,
@@ -114,6 +113,8 @@ impl Throttles {
             None => self.place(last)?,
         };
         let address_place = match buckets.find(&key) {
+            // It is not asked.
+            _ if known => Ok(Place::Shared),
             Some(_) => Ok(Place::Own),
             None => self.place(last),
         };
@@ -132,10 +133,9 @@ impl Throttles {
             }
         };
         let address = match address_place {
-            Place::Own => Some(buckets.find(&key).copied().unwrap_or_default()),
-            Place::Fresh => Some(0),
-            // Strangers can fill this bucket, and must not keep a known device out.
-            Place::Shared => (!known).then(|| shared(Bucket::Address, rules.address)),
+            Place::Own => buckets.find(&key).copied().unwrap_or_default(),
+            Place::Fresh => 0,
+            Place::Shared => shared(Bucket::Address, rules.address),
         };
         let before = Held { account, device, address };
         let mut held = before;
@@ -151,14 +151,13 @@ impl Throttles {
             }
             place => self.entries.give_back(usize::from(place == Place::Fresh)),
         }
-        match (address_place, held.address) {
-            (Place::Shared, Some(tat)) => {
-                overflow.insert((Bucket::Address, rules.address), tat);
+        match address_place {
+            Place::Shared if known => {}
+            Place::Shared => {
+                overflow.insert((Bucket::Address, rules.address), held.address);
             }
-            (Place::Own | Place::Fresh, Some(tat)) if held.address != before.address => {
-                buckets.put(key, tat, tat);
-            }
-            (place, _) => self.entries.give_back(usize::from(place == Place::Fresh)),
+            _ if held.address != before.address => buckets.put(key, held.address, held.address),
+            place => self.entries.give_back(usize::from(place == Place::Fresh)),
         }
         if let Some(device) = held.device {
             accounts.update(&attempt.account, device);
@@ -254,13 +253,17 @@ impl Limiter for Throttles {
         let mut buckets = self.buckets(&key);
         let own = accounts.states.remove(&attempt.account);
         self.entries.give_back(usize::from(own));
-        // A shared bucket gets nothing back: whoever succeeds a lot would keep it open for guesses.
-        if let Some(tat) = buckets.find(&key).copied() {
+        let device = attempt.device.and_then(|id| accounts.device(&attempt.account, &id));
+        let device = device.filter(|device| device.end > now);
+        // A shared bucket gets nothing back, and neither does one that a known device did not pay
+        // into: whoever succeeds a lot would keep it open for guesses at others.
+        if device.is_none()
+            && let Some(tat) = buckets.find(&key).copied()
+        {
             let tat = rules.address.refund(tat);
             buckets.put(key, tat, tat);
         }
-        let device = attempt.device.and_then(|id| accounts.device(&attempt.account, &id));
-        if let Some(mut device) = device.filter(|device| device.end > now) {
+        if let Some(mut device) = device {
             device.renew();
             accounts.update(&attempt.account, device);
         }

@@ -105,7 +105,10 @@ impl Store for Link {
         };
         let own = State { bucket, quota, tat: own };
         let address = State { bucket: Bucket::Address, quota: rules.address, tat: address };
-        let verdict = Verdict::of_both(allowed, own, address, now);
+        let verdict = match known {
+            true => Verdict::of(allowed, own, now),
+            false => Verdict::of_both(allowed, own, address, now),
+        };
         Ok(Answer { verdict, known_device: known })
     }
 

@@ -28,6 +28,7 @@ macro_rules! run_all {
             a_known_device_logs_in_while_strangers_hold_the_account,
             a_device_is_known_to_one_account_for_180_days_and_no_more_than_ten_are,
             a_known_device_has_a_bucket_and_failures_of_its_own,
+            a_known_device_neither_asks_nor_fills_nor_empties_the_bucket_of_its_address,
             a_success_empties_the_account_and_gives_the_address_back_its_own_cost,
             a_success_that_is_repeated_gives_no_more_than_the_burst,
             a_password_reset_forgets_the_devices,
@@ -242,6 +243,28 @@ pub async fn a_known_device_has_a_bucket_and_failures_of_its_own(mut bench: Benc
     assert!(!bench.guess(with(1, attempt("ada", 200))).await.known_device);
     bench.log_in(with(1, attempt("ada", 200)), None).await;
     assert!(bench.guess(with(1, attempt("ada", 200))).await.known_device);
+}
+
+/// Row 83, behind one address for many.
+pub async fn a_known_device_neither_asks_nor_fills_nor_empties_the_bucket_of_its_address(
+    mut bench: Bench,
+) {
+    let home = with(1, attempt("ada", 1));
+    bench.log_in(attempt("ada", 1), Some(1)).await;
+    let mut guesses = 0;
+    while bench.allows(attempt(&format!("name{guesses}"), 1)).await {
+        guesses += 1;
+    }
+    assert!(!bench.allows(attempt("ada", 1)).await, "a stranger at that address waits");
+    // However often it succeeds, strangers there get nothing back from it.
+    for _ in 0..20 {
+        let answer = bench.guess(home).await;
+        assert!(answer.known_device && answer.verdict.is_allowed());
+        bench.log_in(home, None).await;
+        assert!(!bench.allows(attempt("grace", 1)).await);
+    }
+    bench.advance(5);
+    assert!(bench.allows(attempt("grace", 1)).await, "nor did it fill it");
 }
 
 pub async fn a_success_empties_the_account_and_gives_the_address_back_its_own_cost(bench: Bench) {

@@ -273,9 +273,9 @@ impl Model {
             }
         };
         let place = self.addresses.entry(address).or_default();
-        let allowed = own.ask(quota, now) & place.ask(rules.address, now);
+        let allowed = own.ask(quota, now) & (known_device || place.ask(rules.address, now));
         own.charge_if(allowed, quota, now);
-        place.charge_if(allowed, rules.address, now);
+        place.charge_if(allowed && !known_device, rules.address, now);
         if allowed {
             *failures += 1;
             if !known_device {
@@ -290,6 +290,7 @@ impl Model {
         let own = state_of(own, allowed, bucket, quota, now);
         let address = state_of(place, allowed, Bucket::Address, rules.address, now);
         let verdict = match (own.retry_after(), address.retry_after()) {
+            _ if known_device => own,
             (Some(own_wait), Some(wait)) if wait > own_wait => address,
             (None, None) if address.standing().remaining < own.standing().remaining => address,
             _ => own,
@@ -306,10 +307,15 @@ impl Model {
         now: u64,
     ) {
         self.accounts.remove(&account);
-        if let Some(bucket) = self.addresses.get_mut(&address) {
+        let devices = self.devices.entry(account).or_default();
+        let known = |device: &&mut ModelDevice| {
+            Some(device.name) == presented && device.since + 180 * DAY > now
+        };
+        if devices.iter_mut().find(known).is_none()
+            && let Some(bucket) = self.addresses.get_mut(&address)
+        {
             bucket.refund(rules().address);
         }
-        let devices = self.devices.entry(account).or_default();
         for device in devices.iter_mut().filter(|device| Some(device.name) == presented) {
             if device.since + 180 * DAY > now {
                 (device.bucket, device.failures) = (Leaky::default(), 0);

@@ -52,8 +52,7 @@ pub struct Held {
     pub account: Account,
     /// The account's device that was presented.
     pub device: Option<Device>,
-    /// `None`: an attempt of a known device that no address answers for.
-    pub address: Option<u64>,
+    pub address: u64,
 }
 
 impl Rules {
@@ -70,7 +69,8 @@ impl Rules {
         Quota::one_each(self.account.refill_ms().max(FORGET))
     }
 
-    /// Judges an attempt. Both buckets are charged where both allow it, else neither.
+    /// Judges an attempt. Both buckets are charged where both allow it, else neither; that of the
+    /// address is not asked for a known device.
     pub fn judge(&self, held: &mut Held, now: u64) -> Answer {
         let device = held.device.filter(|device| device.is_known(now));
         let failures = held.account.failures_at(now);
@@ -80,7 +80,9 @@ impl Rules {
             None => (Bucket::Account, self.account, held.account.tat),
         };
         let own = quota.ask(tat, now);
-        let address = held.address.map(|tat| self.address.ask(tat, now));
+        // A known device has the account's word, and asks no address: whoever shares it with an
+        // attacker is not kept out.
+        let address = device.is_none().then(|| self.address.ask(held.address, now));
         let allowed = own.allowed && address.is_none_or(|address| address.allowed);
         // A bucket that would have allowed it keeps what it had.
         let kept = |ask: Ask, before| match ask.allowed && !allowed {
@@ -88,10 +90,10 @@ impl Rules {
             false => ask.tat,
         };
         let mut own = State { bucket, quota, tat: kept(own, tat) };
-        let address = address.zip(held.address).map(|(ask, before)| State {
+        let address = address.map(|ask| State {
             bucket: Bucket::Address,
             quota: self.address,
-            tat: kept(ask, before),
+            tat: kept(ask, held.address),
         });
         if let Some(device) = device {
             let failures = device.failures + u32::from(allowed);
@@ -102,7 +104,7 @@ impl Rules {
             }
             held.account.tat = own.tat;
         }
-        held.address = address.map(|address| address.tat);
+        held.address = address.map_or(held.address, |address| address.tat);
         let verdict = match address {
             Some(address) => Verdict::of_both(allowed, own, address, now),
             None => Verdict::of(allowed, own, now),

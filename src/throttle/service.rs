@@ -148,9 +148,9 @@ mod tests {
     impl Limiter for One {
         fn attempt(&self, _: &Attempt, now: Time, rules: &Rules) -> Answer {
             let mut one = self.0.lock().unwrap();
-            let mut held = Held { account: one.0, device: None, address: Some(one.1) };
+            let mut held = Held { account: one.0, device: None, address: one.1 };
             let answer = rules.judge(&mut held, now.millis());
-            *one = (held.account, held.address.unwrap());
+            *one = (held.account, held.address);
             answer
         }
 

@@ -14,8 +14,8 @@ use crate::secret::{self, Digest};
 /// `SKEW` for what it does when those differ).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Asks the account's bucket, or that of the known device, and the address's; charges both where
-    /// both allow it, else neither. Counts a failure for the account, unless a known device is at
+    /// Asks the account's bucket and the address's, or that of the known device alone; charges both
+    /// where both allow it, else neither. Counts a failure for the account, unless a known device is at
     /// work, until [`succeeded`](Store::succeeded) says otherwise.
     ///
     /// A repeat charges once more.
@@ -27,7 +27,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Answer, StoreError>;
 
     /// Empties the account's bucket and that of the device, forgets the failures of both, gives the
-    /// address back what the attempt cost, and knows `new_device` from now on.
+    /// address back what a stranger's attempt cost, and knows `new_device` from now on.
     ///
     /// `new_device` must be fresh from the random generator, or known already (then its time begins
     /// anew): one that a client chose might be known to others too. A repeat gives the address one
@@ -135,6 +135,7 @@ impl fmt::Debug for TakeKey {
 
 /// Why a store did not do what it was asked.
 #[derive(Debug)]
+#[cfg_attr(not(any(test, feature = "redis")), expect(dead_code, reason = "memory always answers"))]
 pub enum StoreError {
     /// It did, and too few replicas have it to promise that it stays.
     NotReplicated,

@@ -1,6 +1,6 @@
 #!lua
--- Asks the bucket of an account, or of a device that it knows, and that of an address; charges both
--- where both allow it, and counts a failure for the account.
+-- Asks the bucket of an account and that of an address; charges both where both allow it, and counts a
+-- failure for the account. A device that the account knows has a bucket in the place of both.
 --
 -- KEYS[1]  the account's HASH: `t` when its bucket will have drained (ms), `f` failures in a row,
 --          `e` when they are forgotten (ms)
@@ -84,7 +84,11 @@ elseif many then
 end
 local address_before = number(read(KEYS[2], 't')[1])
 local own_allows, own = ask(before, refill, window)
-local address_allows, address = ask(address_before, tonumber(ARGV[6]), tonumber(ARGV[7]))
+-- Whoever shares an address with an attacker is not kept out where the account knows the device.
+local address_allows, address = true, address_before
+if not known then
+    address_allows, address = ask(address_before, tonumber(ARGV[6]), tonumber(ARGV[7]))
+end
 local allowed = own_allows and address_allows
 if own_allows and not allowed then
     own = before

@@ -1,6 +1,6 @@
 #!lua
--- Empties the bucket of an account and of its device, gives the address back what the attempt cost,
--- and knows one device more.
+-- Empties the bucket of an account and of its device, gives the address back what a stranger's attempt
+-- cost, and knows one device more.
 --
 -- KEYS[1]  the account's HASH
 -- KEYS[2]  the address's HASH: `t` when its bucket will have drained (ms)
@@ -46,18 +46,21 @@ end
 
 redis.call('UNLINK', KEYS[1])
 
-local stored = read('HGET', KEYS[2], 't')
+local known = false
+if ARGV[2] ~= '' then
+    local ends = string.match(read('HGET', KEYS[3], ARGV[2]) or '', '^(%d+) ')
+    known = number(ends) > now
+    if known then
+        redis.call('HSET', KEYS[3], ARGV[2], ends .. ' 0 0')
+    end
+end
+
+-- A known device did not pay into it: whoever succeeds a lot would keep it open for guesses at others.
+local stored = not known and read('HGET', KEYS[2], 't')
 if stored then
     local tat = math.max(number(stored) - tonumber(ARGV[6]), 0)
     redis.call('HSET', KEYS[2], 't', text(tat))
     keep(KEYS[2], tat)
-end
-
-if ARGV[2] ~= '' then
-    local ends = string.match(read('HGET', KEYS[3], ARGV[2]) or '', '^(%d+) ')
-    if number(ends) > now then
-        redis.call('HSET', KEYS[3], ARGV[2], ends .. ' 0 0')
-    end
 end
 
 if ARGV[3] ~= '' then
