@@ -333,7 +333,12 @@ mod tests {
         };
         let password =
             Hashing { max_memory_kib: Some(77_824), at_once: Some(1), ..Hashing::default() };
-        let shown = Settings { store, login_path, cookie, jwt, password, ..Settings::default() };
+        let throttle = Throttle {
+            proxy_field: Some(throttle::ProxyField::XForwardedFor),
+            ..Throttle::default()
+        };
+        let shown =
+            Settings { store, login_path, cookie, jwt, password, throttle, ..Settings::default() };
         assert_eq!(read, shown);
         let named = Settings::read(&figment, "admin").unwrap();
         assert_eq!(named.session.idle, Duration::from_secs(300));

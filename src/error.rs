@@ -285,8 +285,13 @@ impl Error {
         self.denied.reason == Reason::TooManyAttempts
     }
 
-    /// The store did not answer or has no room, or too many passwords are being checked: nothing happened that the caller was promised,
-    /// and the same act may succeed later (status 503).
+    /// Too many passwords are being checked; the same may succeed a moment later (status 503).
+    pub fn is_busy(&self) -> bool {
+        self.denied.reason == Reason::Busy
+    }
+
+    /// The store did not answer or has no room, or too many passwords are being checked:
+    /// nothing happened that the caller was promised, and the same act may succeed later (status 503).
     pub fn is_unavailable(&self) -> bool {
         self.denied.reason.status() == 503
     }

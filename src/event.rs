@@ -47,9 +47,9 @@ impl Event {
     /// The store did not count an attempt: this process counted it by itself, or, after a login,
     /// nobody heard of the success.
     pub const THROTTLE_FAILED: &'static str = "identity.throttle_failed";
-    /// `X-Forwarded-For` or `Forwarded` came from a peer that is no trusted proxy. Told once; the
-    /// cause has the fix.
-    pub const UNTRUSTED_PROXY: &'static str = "identity.untrusted_proxy";
+    /// `X-Forwarded-For` or `Forwarded` came from a peer that is no trusted proxy, or a trusted one
+    /// sent what says no address. Each is told once; the cause has the fix.
+    pub const CLIENT_UNKNOWN: &'static str = "identity.client_unknown";
     /// A stored session or user could not be read and counts as absent.
     pub const UNREADABLE: &'static str = "identity.unreadable";
 
@@ -123,7 +123,8 @@ impl Event {
         self.cause.as_deref()
     }
 
-    /// The peer's address: that of the proxy where one stands in front.
+    /// The peer's address: that of the proxy where one stands in front. For an attempt that was
+    /// throttled it is the client's, as the throttle has it.
     pub fn peer(&self) -> Option<IpAddr> {
         self.address
     }

@@ -71,6 +71,14 @@ fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[async_trait]
 impl Store for Memory {
+    fn is_full(&self) -> bool {
+        let full = || self.sessions.load(Ordering::Acquire) >= self.max_sessions;
+        if full() {
+            self.sweep(self.clock.now());
+        }
+        full()
+    }
+
     async fn find(&self, tag: &Tag, id: &Digest) -> Result<Option<Found>, StoreError> {
         Ok(self.shard(tag).find(tag, id))
     }

@@ -11,6 +11,7 @@ mod client;
 mod cookie;
 mod core;
 mod credentials;
+mod device;
 mod fairing;
 mod guard;
 mod headers;

@@ -235,7 +235,7 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer_and_no_cookie(
         "username=ada&password=wrong",
         "username=nobody&password=wrong",
         "username=&password=",
-        "username=ADA&password=correct+horse+battery+staple",
+        "username=adá&password=correct+horse+battery+staple",
         "username=nobody&password=",
         &format!("username=ada&password={long}"),
         &format!("username=nobody&password={long}"),

@@ -17,9 +17,9 @@ use rocket::http::{ContentType, Status};
 use rocket::serde::json::{Json, Value, json};
 use rocket::{Build, Config, Either, Request, Responder, Rocket, State};
 use rocket::{catch, catchers, get, post, routes};
-use rocket_identity::auth::Accounts as _;
+use rocket_identity::auth::{Accounts as _, Attempt};
 use rocket_identity::jwt::Tokens;
-use rocket_identity::password::{Hooks, Passwords};
+use rocket_identity::password::{Hooks, PasswordError, Passwords};
 use rocket_identity::{Auth, Error, Identity, JwtUser};
 
 use accounts::{Account, Accounts};
@@ -77,14 +77,19 @@ async fn login(
     // What `Auth::authenticate` does in one step, taken apart. First the throttle, before anything
     // is looked at.
     let attempt = auth.attempt(&username).await?;
-    let Some((account, hash)) = accounts.find(&username).await? else {
+    let Some((account, hash)) = accounts.find(attempt.name()).await? else {
         // Unknown and wrong are alike, in time as well.
-        passwords.verify_unknown(&password).await.map_err(Error::from)?;
-        return Err(Refused::Status(Status::Unauthorized));
+        return match passwords.verify_unknown(&password).await {
+            Ok(()) => Err(Refused::Status(Status::Unauthorized)),
+            Err(error) => not_looked_at(attempt, error).await,
+        };
     };
-    let verdict = passwords.verify(&password, &hash).await.map_err(Error::from)?;
+    let verdict = match passwords.verify(&password, &hash).await {
+        Ok(verdict) => verdict,
+        Err(error) => return not_looked_at(attempt, error).await,
+    };
     if let Some(new) = verdict.new_hash() {
-        accounts.replace_hash(&account, &hash, new).await?;
+        accounts.replace_hash(&account, &hash, new).await;
     }
     if !verdict.is_right() {
         return Err(Refused::Status(Status::Unauthorized));
@@ -95,6 +100,17 @@ async fn login(
         Some(tokens) => Either::Left(Json(tokens.clone())),
         None => Either::Right(Status::NoContent),
     })
+}
+
+/// Whoever was not looked at shall not have used up a guess.
+async fn not_looked_at<T>(
+    attempt: Attempt<'_, '_, Account>,
+    error: PasswordError,
+) -> Result<T, Refused> {
+    if error.is_busy() {
+        attempt.undo().await;
+    }
+    Err(Refused::Identity(error.into()))
 }
 
 #[get("/api/me")]

@@ -79,7 +79,7 @@ async fn login(
     let known = auth.authenticate(&**accounts, passwords, &username, &password).await;
     let known = known.map_err(|error| match error.denied().retry_after() {
         Some(wait) => refused(Notice::Wait(wait)),
-        None if error.code() == "busy" => refused(Notice::Busy),
+        None if error.is_busy() => refused(Notice::Busy),
         None => Refused::Identity(error),
     })?;
     let login = known.ok_or_else(|| refused(Notice::Wrong))?;

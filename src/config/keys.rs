@@ -30,6 +30,7 @@ const TABLES: &[(&str, &[&str])] = &[
             "address_burst",
             "address_refill",
             "trusted_proxies",
+            "proxy_field",
             "max_entries",
         ],
     ),

@@ -23,8 +23,20 @@ pub struct Throttle {
     pub address_refill: Duration,
     /// Proxies whose `X-Forwarded-For` or `Forwarded` field is believed.
     pub trusted_proxies: Vec<Network>,
+    /// The one field that the proxies set; the other is a client's and not read. `None`: whichever
+    /// comes, and where both do they must agree.
+    pub proxy_field: Option<ProxyField>,
     /// Accounts and addresses that this process remembers at once; those beyond share one bucket.
     pub max_entries: usize,
+}
+
+/// Which field says where a request came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub enum ProxyField {
+    #[serde(rename = "X-Forwarded-For")]
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
 }
 
 impl Default for Throttle {
@@ -35,6 +47,7 @@ impl Default for Throttle {
             address_burst: 50,
             address_refill: Duration::from_secs(5),
             trusted_proxies: Vec::new(),
+            proxy_field: None,
             max_entries: 100_000,
         }
     }
@@ -80,7 +93,7 @@ impl Throttle {
         if let Some(network) = all {
             return Err(format!(
                 "identity.throttle.trusted_proxies names {}: every client could say where it comes \
-                 from; name the addresses of your proxies, such as \"10.0.0.0/8\"",
+                 from; name the addresses of your proxies, such as \"10.0.0.7\"",
                 network.0
             ));
         }

@@ -13,7 +13,7 @@ use crate::clock::Time;
 use crate::secret::Digest;
 use crate::throttle::{
     Account, AccountKey, AddressKey, Answer, Attempt, Bucket, Device, Held, Limiter, MOST_DEVICES,
-    Quota, Rules, SKEW, TakeKey, Verdict,
+    Quota, Rules, SKEW, Success, TakeKey, Verdict,
 };
 
 /// What one verb sweeps at most, so that none pays for all.
@@ -26,11 +26,15 @@ const SWEEP: usize = 4;
 /// address that has none shares one bucket with the others that have none.
 pub struct Throttles {
     accounts: Vec<Mutex<Accounts>>,
-    buckets: Vec<Mutex<Table<Key, u64>>>,
+    addresses: Vec<Mutex<Table<AddressKey, u64>>>,
+    /// Apart from the others, so that whoever fills them shuts no login.
+    routes: Vec<Mutex<Table<TakeKey, u64>>>,
     /// The shared buckets, one for each quota.
     overflow: Mutex<HashMap<(Bucket, Quota), u64>>,
-    /// Places taken by accounts, addresses and route buckets.
+    /// Places taken by accounts and addresses.
     entries: Places,
+    /// Places taken by the buckets of routes.
+    route_entries: Places,
     /// Accounts that have known devices.
     acquainted: Places,
     hasher: RandomState,
@@ -40,13 +44,6 @@ pub struct Throttles {
 struct Accounts {
     states: Table<AccountKey, Account>,
     devices: Table<AccountKey, Vec<Device>>,
-}
-
-/// What has a bucket of its own beside the accounts.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Key {
-    Address(AddressKey),
-    Route(TakeKey),
 }
 
 /// Where a state lies, or is to lie.
@@ -71,9 +68,11 @@ impl Throttles {
     pub fn new(max_entries: usize) -> Self {
         Throttles {
             accounts: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            buckets: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            addresses: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            routes: (0..SHARDS).map(|_| Mutex::default()).collect(),
             overflow: Mutex::default(),
             entries: Places::new(max_entries),
+            route_entries: Places::new(max_entries),
             acquainted: Places::new(max_entries),
             hasher: RandomState::new(),
         }
@@ -85,9 +84,15 @@ impl Throttles {
     }
 
     /// Always after [`accounts`](Self::accounts), and before the shared buckets.
-    fn buckets(&self, key: &Key) -> MutexGuard<'_, Table<Key, u64>> {
+    fn addresses(&self, key: &AddressKey) -> MutexGuard<'_, Table<AddressKey, u64>> {
         let hash = self.hasher.hash_one(key) % SHARDS as u64;
-        lock(&self.buckets[usize::try_from(hash).unwrap_or(0)])
+        lock(&self.addresses[usize::try_from(hash).unwrap_or(0)])
+    }
+
+    /// Before the shared buckets.
+    fn routes(&self, key: &TakeKey) -> MutexGuard<'_, Table<TakeKey, u64>> {
+        let hash = self.hasher.hash_one(key) % SHARDS as u64;
+        lock(&self.routes[usize::try_from(hash).unwrap_or(0)])
     }
 
     /// The attempt, with its two locks held from the look to the write.
@@ -99,8 +104,8 @@ impl Throttles {
         last: bool,
     ) -> Result<Answer, Full> {
         let mut accounts = self.accounts(&attempt.account);
-        let key = Key::Address(attempt.address);
-        let mut buckets = self.buckets(&key);
+        let key = attempt.address;
+        let mut buckets = self.addresses(&key);
         self.entries.give_back(accounts.states.drop_due(SWEEP, |due, _| due + SKEW <= now));
         self.entries.give_back(buckets.drop_due(SWEEP, |due, _| due + SKEW <= now));
 
@@ -110,13 +115,13 @@ impl Throttles {
             Some(_) => Place::Own,
             // Nothing is written to it.
             None if known => Place::Shared,
-            None => self.place(last)?,
+            None => Self::place(&self.entries, last)?,
         };
         let address_place = match buckets.find(&key) {
             // It is not asked.
             _ if known => Ok(Place::Shared),
             Some(_) => Ok(Place::Own),
-            None => self.place(last),
+            None => Self::place(&self.entries, last),
         };
         let Ok(address_place) = address_place else {
             self.entries.give_back(usize::from(account_place == Place::Fresh));
@@ -165,13 +170,13 @@ impl Throttles {
         Ok(answer)
     }
 
-    fn try_take(&self, key: Key, quota: Quota, now: u64, last: bool) -> Result<Verdict, Full> {
-        let mut buckets = self.buckets(&key);
-        self.entries.give_back(buckets.drop_due(SWEEP, |due, _| due + SKEW <= now));
+    fn try_take(&self, key: TakeKey, quota: Quota, now: u64, last: bool) -> Result<Verdict, Full> {
+        let mut buckets = self.routes(&key);
+        self.route_entries.give_back(buckets.drop_due(SWEEP, |due, _| due + SKEW <= now));
         let own = buckets.find(&key).copied();
         let place = match own {
             Some(_) => Place::Own,
-            None => self.place(last)?,
+            None => Self::place(&self.route_entries, last)?,
         };
         let mut overflow = lock(&self.overflow);
         let shared = (Bucket::Route, quota);
@@ -190,8 +195,8 @@ impl Throttles {
 
     /// A place for what has none; where none is left, the caller lets its locks go, frees what it can,
     /// and comes once more.
-    fn place(&self, last: bool) -> Result<Place, Full> {
-        match (self.entries.take(), last) {
+    fn place(places: &Places, last: bool) -> Result<Place, Full> {
+        match (places.take(), last) {
             (true, _) => Ok(Place::Fresh),
             (false, true) => Ok(Place::Shared),
             (false, false) => Err(Full),
@@ -204,8 +209,11 @@ impl Throttles {
         for shard in &self.accounts {
             freed += lock(shard).states.drop_due(SWEEP, |due, _| due + SKEW <= now);
         }
-        for shard in &self.buckets {
+        for shard in &self.addresses {
             freed += lock(shard).drop_due(SWEEP, |due, _| due + SKEW <= now);
+        }
+        for shard in &self.routes {
+            self.route_entries.give_back(lock(shard).drop_due(SWEEP, |due, _| due + SKEW <= now));
         }
         // An attempt needs two.
         while freed < 2 && self.drop_next(now) {
@@ -226,13 +234,13 @@ impl Throttles {
         lock(&self.accounts[index]).states.drop_due(1, drained) > 0
     }
 
-    /// Twice at most: what has no place after a sweep shares one.
+    /// Once more after a sweep; the last time what has no place shares one, so that it is not full.
     fn twice<T>(&self, now: u64, act: impl Fn(bool) -> Result<T, Full>) -> T {
         loop {
-            if let Ok(done) = act(false) {
-                return done;
+            match act(false) {
+                Ok(done) => return done,
+                Err(Full) => self.sweep(now),
             }
-            self.sweep(now);
             if let Ok(done) = act(true) {
                 return done;
             }
@@ -246,18 +254,18 @@ impl Limiter for Throttles {
         self.twice(now, |last| self.try_attempt(attempt, now, rules, last))
     }
 
-    fn succeeded(&self, attempt: &Attempt, new_device: Option<&Digest>, now: Time, rules: &Rules) {
+    fn succeeded(&self, attempt: &Attempt, success: &Success, now: Time, rules: &Rules) {
         let now = now.millis();
         let mut accounts = self.accounts(&attempt.account);
-        let key = Key::Address(attempt.address);
-        let mut buckets = self.buckets(&key);
+        let key = attempt.address;
+        let mut buckets = self.addresses(&key);
         let own = accounts.states.remove(&attempt.account);
         self.entries.give_back(usize::from(own));
         let device = attempt.device.and_then(|id| accounts.device(&attempt.account, &id));
         let device = device.filter(|device| device.end > now);
-        // A shared bucket gets nothing back, and neither does one that a known device did not pay
-        // into: whoever succeeds a lot would keep it open for guesses at others.
-        if device.is_none()
+        // A shared bucket gets nothing back, and neither does one that was not paid into: whoever
+        // succeeds a lot would keep it open for guesses at others.
+        if success.paid
             && let Some(tat) = buckets.find(&key).copied()
         {
             let tat = rules.address.refund(tat);
@@ -267,9 +275,32 @@ impl Limiter for Throttles {
             device.renew();
             accounts.update(&attempt.account, device);
         }
-        if let Some(id) = new_device {
+        if let Some(id) = &success.device {
             self.acquainted.give_back(accounts.devices.drop_due(SWEEP, |due, _| due <= now));
             accounts.acquaint(&attempt.account, *id, now, || self.acquainted.take());
+        }
+    }
+
+    fn undo(&self, attempt: &Attempt, known_device: bool, now: Time, rules: &Rules) {
+        let now = now.millis();
+        let mut accounts = self.accounts(&attempt.account);
+        if known_device {
+            let device = attempt.device.and_then(|id| accounts.device(&attempt.account, &id));
+            if let Some(mut device) = device.filter(|device| device.end > now) {
+                rules.undo_device(&mut device);
+                accounts.update(&attempt.account, device);
+            }
+            return;
+        }
+        if let Some(mut account) = accounts.states.find(&attempt.account).copied() {
+            rules.undo_account(&mut account, now);
+            accounts.states.put(attempt.account, account, account.end());
+        }
+        let key = attempt.address;
+        let mut buckets = self.addresses(&key);
+        if let Some(tat) = buckets.find(&key).copied() {
+            let tat = rules.address.refund(tat);
+            buckets.put(key, tat, tat);
         }
     }
 
@@ -280,7 +311,7 @@ impl Limiter for Throttles {
 
     fn take(&self, key: &TakeKey, quota: Quota, now: Time) -> Verdict {
         let now = now.millis();
-        self.twice(now, |last| self.try_take(Key::Route(*key), quota, now, last))
+        self.twice(now, |last| self.try_take(*key, quota, now, last))
     }
 }
 

@@ -13,13 +13,14 @@ use crate::secret::Digest;
 use crate::session;
 use crate::throttle::{
     AccountKey, AddressKey, Answer, Ask, Attempt, Bucket, DEVICE_LIFE, FORGET, MOST_DEVICES,
-    MOST_FAILURES, Quota, Rules, SKEW, State, Store, StoreError, TakeKey, Verdict,
+    MOST_FAILURES, Quota, Rules, SKEW, State, Store, StoreError, Success, TakeKey, Verdict,
 };
 
 /// Loaded on each new connection, so that a request is one round trip.
 pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     attempt: Script::new(include_str!("scripts/throttle_attempt.lua")),
     succeeded: Script::new(include_str!("scripts/throttle_succeeded.lua")),
+    undo: Script::new(include_str!("scripts/throttle_undo.lua")),
     take: Script::new(include_str!("scripts/throttle_take.lua")),
     forget: Script::new(include_str!("scripts/throttle_forget.lua")),
 });
@@ -27,13 +28,14 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
 pub struct Scripts {
     attempt: Script,
     succeeded: Script,
+    undo: Script,
     take: Script,
     forget: Script,
 }
 
 impl Scripts {
-    pub fn all(&self) -> [&Script; 4] {
-        [&self.attempt, &self.succeeded, &self.take, &self.forget]
+    pub fn all(&self) -> [&Script; 5] {
+        [&self.attempt, &self.succeeded, &self.undo, &self.take, &self.forget]
     }
 
     /// Each once, on keys that begin with `probe`, and nothing left behind.
@@ -48,8 +50,20 @@ impl Scripts {
         }
         let mut succeeded = self.succeeded.prepare_invoke();
         succeeded.key(&account).key(&address).key(&devices).arg(now).arg(&device).arg(&device);
-        succeeded.arg(now + 1_000).arg(1).arg(1).arg(1);
+        succeeded.arg(now + 1_000).arg(1).arg(1).arg(1).arg(1);
+        let mut undo = self.undo.prepare_invoke();
+        undo.key(&account)
+            .key(&address)
+            .key(&devices)
+            .arg(now)
+            .arg("")
+            .arg(1)
+            .arg(1)
+            .arg(2)
+            .arg(1)
+            .arg(1);
         all.invoke_script(&attempt);
+        all.invoke_script(&undo);
         all.invoke_script(&succeeded);
         all.invoke_script(self.take.key(&route).arg(now).arg(1).arg(1).arg(1));
         all.invoke_script(&self.forget.key(&devices));
@@ -115,7 +129,7 @@ impl Store for Link {
     async fn succeeded(
         &self,
         attempt: &Attempt,
-        new_device: Option<&Digest>,
+        success: &Success,
         now: Time,
         rules: &Rules,
     ) -> Result<(), StoreError> {
@@ -125,10 +139,33 @@ impl Store for Link {
         }
         call.arg(now.millis())
             .arg(device(attempt.device.as_ref()))
-            .arg(device(new_device))
+            .arg(device(success.device.as_ref()))
             .arg(now.millis() + DEVICE_LIFE)
             .arg(MOST_DEVICES)
             .arg(rules.address.refill_ms())
+            .arg(SKEW)
+            .arg(u8::from(success.paid));
+        self.call::<u64>(call).await?;
+        Ok(())
+    }
+
+    async fn undo(
+        &self,
+        attempt: &Attempt,
+        known_device: bool,
+        now: Time,
+        rules: &Rules,
+    ) -> Result<(), StoreError> {
+        let mut call = SCRIPTS.undo.prepare_invoke();
+        for key in self.attempt_keys(&attempt.account, &attempt.address) {
+            call.key(key);
+        }
+        call.arg(now.millis())
+            .arg(device(attempt.device.as_ref().filter(|_| known_device)))
+            .arg(rules.account.refill_ms())
+            .arg(rules.address.refill_ms())
+            .arg(MOST_FAILURES)
+            .arg(FORGET)
             .arg(SKEW);
         self.call::<u64>(call).await?;
         Ok(())

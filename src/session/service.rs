@@ -54,6 +54,11 @@ impl Sessions {
         self.store.is_away()
     }
 
+    /// There is no room for a session that takes the place of no other.
+    pub fn is_full(&self) -> bool {
+        self.store.is_full()
+    }
+
     /// Whether the store answers, for a caller that has reason to doubt it.
     pub async fn answers(&self) -> bool {
         self.store.answers().await

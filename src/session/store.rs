@@ -23,6 +23,11 @@ pub trait Store: Send + Sync + 'static {
         false
     }
 
+    /// There is no room for one more session.
+    fn is_full(&self) -> bool {
+        false
+    }
+
     /// Asks whether it answers at all.
     async fn answers(&self) -> bool {
         true

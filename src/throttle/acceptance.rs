@@ -31,6 +31,7 @@ macro_rules! run_all {
             a_known_device_neither_asks_nor_fills_nor_empties_the_bucket_of_its_address,
             a_success_empties_the_account_and_gives_the_address_back_its_own_cost,
             a_success_that_is_repeated_gives_no_more_than_the_burst,
+            what_nobody_looked_at_costs_nothing,
             a_password_reset_forgets_the_devices,
             a_route_has_its_own_quota_and_key
         }
@@ -83,8 +84,9 @@ impl Bench {
     }
 
     async fn log_in(&self, attempt: Attempt, new_device: Option<u8>) {
-        let new = new_device.map(|device| Digest::of(&[device]));
-        self.store.succeeded(&attempt, new.as_ref(), self.now, &rules()).await.unwrap();
+        let device = new_device.map(|device| Digest::of(&[device]));
+        let success = Success { paid: true, device };
+        self.store.succeeded(&attempt, &success, self.now, &rules()).await.unwrap();
     }
 }
 
@@ -260,7 +262,8 @@ pub async fn a_known_device_neither_asks_nor_fills_nor_empties_the_bucket_of_its
     for _ in 0..20 {
         let answer = bench.guess(home).await;
         assert!(answer.known_device && answer.verdict.is_allowed());
-        bench.log_in(home, None).await;
+        let success = Success { paid: !answer.known_device, device: None };
+        bench.store.succeeded(&home, &success, bench.now, &rules()).await.unwrap();
         assert!(!bench.allows(attempt("grace", 1)).await);
     }
     bench.advance(5);
@@ -275,6 +278,30 @@ pub async fn a_success_empties_the_account_and_gives_the_address_back_its_own_co
     bench.log_in(attempt("ada", 1), None).await;
     assert_eq!(bench.drink(attempt("ada", 2)).await, 10);
     assert_eq!(bench.drink(attempt("grace", 1)).await, 1, "the address has one back");
+}
+
+/// A full queue of hashes must not use up the guesses of those who retry.
+pub async fn what_nobody_looked_at_costs_nothing(mut bench: Bench) {
+    let (ada, home) = (attempt("ada", 1), with(1, attempt("ada", 1)));
+    for _ in 0..200 {
+        assert!(bench.allows(ada).await);
+        bench.store.undo(&ada, false, bench.now, &rules()).await.unwrap();
+    }
+    bench.log_in(ada, Some(1)).await;
+    for _ in 0..200 {
+        let answer = bench.guess(home).await;
+        assert!(answer.known_device && answer.verdict.is_allowed());
+        bench.store.undo(&home, true, bench.now, &rules()).await.unwrap();
+    }
+    assert_eq!(bench.drink(home).await, 10, "and gives no more than the burst");
+    // What failed too often is not undone.
+    for guess in 0..100 {
+        bench.advance(60);
+        assert!(bench.allows(attempt("ada", guess)).await);
+    }
+    bench.store.undo(&ada, false, bench.now, &rules()).await.unwrap();
+    bench.advance(60);
+    assert!(!bench.allows(ada).await);
 }
 
 pub async fn a_success_that_is_repeated_gives_no_more_than_the_burst(bench: Bench) {

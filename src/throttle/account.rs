@@ -12,11 +12,16 @@ use crate::secret::{self, Digest};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountKey([u8; 16]);
 
+/// A name as it is counted, and must be looked up: without white space around it, in lower case.
+pub fn normal(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
 impl AccountKey {
     /// The key of an account of one fairing; `kind` is the fairing's name, empty for the unnamed.
     pub fn of(kind: &str, name: &str) -> Self {
         // The length keeps ("a", "bc") apart from ("ab", "c").
-        let name = name.trim().to_lowercase();
+        let name = normal(name);
         let text = format!("rocket_identity account {}:{kind}:{name}", kind.len());
         let mut key = [0; 16];
         key.copy_from_slice(&Digest::of(text.as_bytes()).as_bytes()[..16]);

@@ -18,13 +18,15 @@ const LONGEST_ELEMENT: usize = 512;
 /// be read, or says no address, is the peer: so is whatever a trusted proxy sends without either field.
 ///
 /// Where both fields are there, they must say the same, else it is the peer: a proxy minds one of them
-/// and hands on the other as the client wrote it, and we cannot know which.
+/// and hands on the other as the client wrote it, and we cannot know which; the settings may say it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ClientAddress {
     pub address: IpAddr,
     /// A field came from a peer that is no trusted proxy: either a client tells tales, or a proxy is
     /// missing in `trusted_proxies` and all who come through it share one bucket.
     pub from_untrusted: bool,
+    /// A trusted proxy sent what says no address, or two that differ: its own stands for the client's.
+    pub unreadable: bool,
 }
 
 impl ClientAddress {
@@ -39,7 +41,7 @@ impl ClientAddress {
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
         let none = x_forwarded_for.is_empty() && forwarded.is_empty();
         if none || !is_trusted(peer) {
-            return ClientAddress { address: peer, from_untrusted: !none };
+            return ClientAddress { address: peer, from_untrusted: !none, unreadable: false };
         }
         let plain = || last_untrusted(x_forwarded_for, node, is_trusted);
         let standard = || last_untrusted(forwarded, element, is_trusted);
@@ -48,7 +50,11 @@ impl ClientAddress {
             ([], _) => standard(),
             _ => plain().filter(|address| standard() == Some(*address)),
         };
-        ClientAddress { address: address.unwrap_or(peer), from_untrusted: false }
+        ClientAddress {
+            address: address.unwrap_or(peer),
+            from_untrusted: false,
+            unreadable: address.is_none(),
+        }
     }
 }
 

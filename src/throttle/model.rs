@@ -39,6 +39,13 @@ pub enum Step {
         address: u8,
         device: Option<u8>,
         new: Option<u8>,
+        paid: bool,
+    },
+    Undo {
+        account: u8,
+        address: u8,
+        device: Option<u8>,
+        known: bool,
     },
     Forget {
         account: u8,
@@ -68,8 +75,13 @@ pub fn histories(steps: usize) -> impl Strategy<Value = Vec<(Step, i64)>> {
         1 => (0..100 * DAY).prop_map(Step::Advance),
         12 => (account.clone(), address.clone(), device())
             .prop_map(|(account, address, device)| Step::Attempt { account, address, device }),
-        8 => (account.clone(), address, device(), device()).prop_map(
-            |(account, address, device, new)| Step::Succeeded { account, address, device, new }
+        8 => (account.clone(), address.clone(), device(), device(), any::<bool>()).prop_map(
+            |(account, address, device, new, paid)| Step::Succeeded {
+                account, address, device, new, paid
+            }
+        ),
+        4 => (account.clone(), address, device(), any::<bool>()).prop_map(
+            |(account, address, device, known)| Step::Undo { account, address, device, known: known && device.is_some() }
         ),
         1 => account.clone().prop_map(|account| Step::Forget { account }),
         4 => (0..2u8, 0..quotas().len()).prop_map(|(key, quota)| Step::Take { key, quota }),
@@ -127,14 +139,21 @@ pub async fn play(
                     met.note(&expected);
                 }
             }
-            Step::Succeeded { account, address, device: presented, new } => {
+            Step::Succeeded { account, address, device: presented, new, paid } => {
                 // Which of two goes first that end at the same moment, nobody says.
                 let new = new.filter(|_| born.insert(now));
                 let attempt = attempt_of(account, address, presented);
                 let moment = Time::from_millis(now);
                 let id = new.map(device);
-                store.succeeded(&attempt, id.as_ref(), moment, &rules()).await.unwrap();
-                model.succeeded(account, address, presented, new, now);
+                let success = Success { paid, device: id };
+                store.succeeded(&attempt, &success, moment, &rules()).await.unwrap();
+                model.succeeded((account, address), presented, (paid, new), now);
+            }
+            Step::Undo { account, address, device: presented, known } => {
+                let attempt = attempt_of(account, address, presented);
+                let moment = Time::from_millis(now);
+                store.undo(&attempt, known, moment, &rules()).await.unwrap();
+                model.undo(account, address, presented.filter(|_| known), known, now);
             }
             Step::Forget { account } => {
                 store.forget_devices(&attempt_of(account, 0, None).account).await.unwrap();
@@ -300,22 +319,16 @@ impl Model {
 
     fn succeeded(
         &mut self,
-        account: u8,
-        address: u8,
+        (account, address): (u8, u8),
         presented: Option<u8>,
-        new: Option<u8>,
+        (paid, new): (bool, Option<u8>),
         now: u64,
     ) {
         self.accounts.remove(&account);
-        let devices = self.devices.entry(account).or_default();
-        let known = |device: &&mut ModelDevice| {
-            Some(device.name) == presented && device.since + 180 * DAY > now
-        };
-        if devices.iter_mut().find(known).is_none()
-            && let Some(bucket) = self.addresses.get_mut(&address)
-        {
+        if let Some(bucket) = self.addresses.get_mut(&address).filter(|_| paid) {
             bucket.refund(rules().address);
         }
+        let devices = self.devices.entry(account).or_default();
         for device in devices.iter_mut().filter(|device| Some(device.name) == presented) {
             if device.since + 180 * DAY > now {
                 (device.bucket, device.failures) = (Leaky::default(), 0);
@@ -329,6 +342,30 @@ impl Model {
             while devices.len() > 10 {
                 devices.remove(0);
             }
+        }
+    }
+}
+
+impl Model {
+    fn undo(&mut self, account: u8, address: u8, device: Option<u8>, known: bool, now: u64) {
+        if known {
+            let devices = self.devices.entry(account).or_default();
+            let own = devices.iter_mut().find(|own| Some(own.name) == device);
+            if let Some(own) = own.filter(|own| own.since + 180 * DAY > now) {
+                own.bucket.refund(rules().account);
+                own.failures = own.failures.saturating_sub(1);
+            }
+            return;
+        }
+        let state = self.accounts.entry(account).or_default();
+        let remembered = now < state.last + state.failures * HOUR;
+        if remembered && (1..100).contains(&state.failures) {
+            state.bucket.refund(rules().account);
+            state.failures -= 1;
+            state.last = now;
+        }
+        if let Some(bucket) = self.addresses.get_mut(&address) {
+            bucket.refund(rules().address);
         }
     }
 }

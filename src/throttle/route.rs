@@ -4,11 +4,11 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 
 use super::{AccountKey, AddressKey, Quota, Service, TakeKey};
-use crate::error::Error;
+use crate::error::{Denied, Error, Reason};
 use crate::event::{Event, Events};
 
 /// Limits what a route may be asked for: reset mails, sign-ups, expensive searches. `U` only says
-/// whose fairing counts.
+/// whose fairing counts. Quotas are constants: each one that differs has a bucket of its own.
 ///
 /// # As a request guard
 ///
@@ -45,24 +45,25 @@ pub struct Throttle<'r, U> {
     service: &'r Service,
     events: &'r Events,
     address: IpAddr,
-    peer: Option<IpAddr>,
+    /// Notes a refusal for whoever completes the response.
+    note: Box<dyn Fn(&Denied) + Send + Sync + 'r>,
     user: PhantomData<fn() -> U>,
 }
 
 impl<'r, U> Throttle<'r, U> {
-    /// `address` is charged; `peer` is told in events.
     pub(crate) fn new(
         service: &'r Service,
         events: &'r Events,
         address: IpAddr,
-        peer: Option<IpAddr>,
+        note: impl Fn(&Denied) + Send + Sync + 'r,
     ) -> Self {
-        Throttle { service, events, address, peer, user: PhantomData }
+        Throttle { service, events, address, note: Box::new(note), user: PhantomData }
     }
 
     /// Charges one to the account of this name, whoever asks; the name is normalised as for a login
     /// (white space around it and its case do not count) and need not exist. It is no bucket of the
-    /// login's: nobody shuts that by asking here.
+    /// login's: nobody shuts that by asking here. Whoever asks in somebody's name does use up this quota
+    /// of that name, so let the answer be the same whether it was refused or not.
     ///
     /// # Errors
     ///
@@ -89,13 +90,16 @@ impl<'r, U> Throttle<'r, U> {
         match decision.verdict.rate_limit(route) {
             None => Ok(()),
             Some(limit) => {
-                self.tell(Event::new(Event::THROTTLED).cause(&limit.policy));
-                Err(Error::too_many(limit, self.service.fairing().clone()))
+                let code = Reason::TooManyAttempts.code();
+                self.tell(Event::new(Event::THROTTLED).reason(code).cause(&limit.policy));
+                let error = Error::too_many(limit, self.service.fairing().clone());
+                (self.note)(error.denied());
+                Err(error)
             }
         }
     }
 
     fn tell(&self, event: Event) {
-        self.events.emit(event.address(self.peer));
+        self.events.emit(event.address(Some(self.address)));
     }
 }

@@ -125,6 +125,23 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// Takes one attempt back, unless a success did so meanwhile, or it failed too often.
+    pub fn undo_account(&self, account: &mut Account, now: u64) {
+        let failures = account.failures_at(now);
+        if (1..MOST_FAILURES).contains(&failures) {
+            account.failures = failures - 1;
+            account.forget = now + u64::from(account.failures) * FORGET;
+            account.tat = self.account.refund(account.tat);
+        }
+    }
+
+    pub fn undo_device(&self, device: &mut Device) {
+        device.tat = self.account.refund(device.tat);
+        device.failures = device.failures.saturating_sub(1);
+    }
+}
+
 impl Account {
     fn failures_at(&self, now: u64) -> u32 {
         if self.forget > now { self.failures } else { 0 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    AccountKey, Answer, Attempt, Limiter, Quota, Rules, Store, StoreError, TakeKey, Verdict,
+    AccountKey, Answer, Attempt, Limiter, Quota, Rules, Store, StoreError, Success, TakeKey,
+    Verdict,
 };
 use crate::clock::Clock;
 use crate::secret::Digest;
@@ -72,14 +73,32 @@ impl Service {
         &self,
         attempt: &Attempt,
         decision: &Decision,
-        new_device: Option<&Digest>,
+        device: Option<Digest>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
+        let success = Success { paid: !decision.known_device, device };
         if decision.failure.is_some() {
-            self.fallback.succeeded(attempt, new_device, now, &self.rules);
+            self.fallback.succeeded(attempt, &success, now, &self.rules);
             return Ok(());
         }
-        self.store.succeeded(attempt, new_device, now, &self.rules).await
+        self.store.succeeded(attempt, &success, now, &self.rules).await
+    }
+
+    /// Somebody proved by other means that the account is theirs: a reset, a sign-up. No attempt was
+    /// made, so no address gets anything back.
+    pub async fn vouch(&self, attempt: &Attempt, device: Option<Digest>) -> Result<(), StoreError> {
+        let success = Success { paid: false, device };
+        self.store.succeeded(attempt, &success, self.clock.now(), &self.rules).await
+    }
+
+    /// Nobody looked at what was attempted: it costs nothing.
+    pub async fn undo(&self, attempt: &Attempt, decision: &Decision) -> Result<(), StoreError> {
+        let (now, known) = (self.clock.now(), decision.known_device);
+        if decision.failure.is_some() {
+            self.fallback.undo(attempt, known, now, &self.rules);
+            return Ok(());
+        }
+        self.store.undo(attempt, known, now, &self.rules).await
     }
 
     /// Knows no device of that account any longer. An error is one: a stolen device may still have a
@@ -125,10 +144,14 @@ mod tests {
         async fn succeeded(
             &self,
             _: &Attempt,
-            _: Option<&Digest>,
+            _: &Success,
             _: Time,
             _: &Rules,
         ) -> Result<(), StoreError> {
+            Err(StoreError::Failed("away".into()))
+        }
+
+        async fn undo(&self, _: &Attempt, _: bool, _: Time, _: &Rules) -> Result<(), StoreError> {
             Err(StoreError::Failed("away".into()))
         }
 
@@ -154,7 +177,11 @@ mod tests {
             answer
         }
 
-        fn succeeded(&self, _: &Attempt, _: Option<&Digest>, _: Time, _: &Rules) {
+        fn succeeded(&self, _: &Attempt, _: &Success, _: Time, _: &Rules) {
+            self.0.lock().unwrap().0 = Account::default();
+        }
+
+        fn undo(&self, _: &Attempt, _: bool, _: Time, _: &Rules) {
             self.0.lock().unwrap().0 = Account::default();
         }
 
@@ -182,6 +209,7 @@ mod tests {
         assert_eq!(refused.verdict.retry_after(), Some(Duration::from_secs(30)));
         throttle.succeeded(&ada, &refused, None).await.unwrap();
         assert!(throttle.attempt(&ada).await.verdict.is_allowed());
+        throttle.undo(&ada, &refused).await.unwrap();
         let quota = Quota::new(1, Duration::from_secs(1)).unwrap();
         let taken = throttle.take(&TakeKey::of("mail", &"ada"), quota).await;
         assert!(taken.verdict.is_allowed() && taken.failure.is_some());

@@ -27,15 +27,25 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Answer, StoreError>;
 
     /// Empties the account's bucket and that of the device, forgets the failures of both, gives the
-    /// address back what a stranger's attempt cost, and knows `new_device` from now on.
+    /// address back what it paid, and knows `success.device` from now on.
     ///
-    /// `new_device` must be fresh from the random generator, or known already (then its time begins
-    /// anew): one that a client chose might be known to others too. A repeat gives the address one
-    /// more back, but never more than its burst, and changes nothing else.
+    /// That must be fresh from the random generator, or known already (then its time begins anew): one
+    /// that a client chose might be known to others too. A repeat gives the address one more back, but
+    /// never more than its burst, and changes nothing else.
     async fn succeeded(
         &self,
         attempt: &Attempt,
-        new_device: Option<&Digest>,
+        success: &Success,
+        now: Time,
+        rules: &Rules,
+    ) -> Result<(), StoreError>;
+
+    /// Takes back what an attempt cost that was looked at by nobody. `known_device` is what its
+    /// answer said.
+    async fn undo(
+        &self,
+        attempt: &Attempt,
+        known_device: bool,
         now: Time,
         rules: &Rules,
     ) -> Result<(), StoreError>;
@@ -50,7 +60,8 @@ pub trait Store: Send + Sync + 'static {
 /// The same in this process: it takes no time and cannot fail.
 pub trait Limiter: Send + Sync + 'static {
     fn attempt(&self, attempt: &Attempt, now: Time, rules: &Rules) -> Answer;
-    fn succeeded(&self, attempt: &Attempt, new_device: Option<&Digest>, now: Time, rules: &Rules);
+    fn succeeded(&self, attempt: &Attempt, success: &Success, now: Time, rules: &Rules);
+    fn undo(&self, attempt: &Attempt, known_device: bool, now: Time, rules: &Rules);
     fn forget_devices(&self, account: &AccountKey);
     fn take(&self, key: &TakeKey, quota: Quota, now: Time) -> Verdict;
 }
@@ -69,11 +80,22 @@ impl<L: Limiter> Store for L {
     async fn succeeded(
         &self,
         attempt: &Attempt,
-        new_device: Option<&Digest>,
+        success: &Success,
         now: Time,
         rules: &Rules,
     ) -> Result<(), StoreError> {
-        Limiter::succeeded(self, attempt, new_device, now, rules);
+        Limiter::succeeded(self, attempt, success, now, rules);
+        Ok(())
+    }
+
+    async fn undo(
+        &self,
+        attempt: &Attempt,
+        known_device: bool,
+        now: Time,
+        rules: &Rules,
+    ) -> Result<(), StoreError> {
+        Limiter::undo(self, attempt, known_device, now, rules);
         Ok(())
     }
 
@@ -93,6 +115,15 @@ pub struct Attempt {
     pub account: AccountKey,
     pub address: AddressKey,
     /// The digest of the device's cookie, known or not.
+    pub device: Option<Digest>,
+}
+
+/// What a success changes beside the account's bucket.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Success {
+    /// The attempt was charged to the address, which gets that back: not so for a known device's.
+    pub paid: bool,
+    /// The device that is known from now on.
     pub device: Option<Digest>,
 }
 

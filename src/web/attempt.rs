@@ -4,11 +4,11 @@
 use super::auth::Auth;
 use super::client;
 use super::core::Mode;
+use super::device::Devices;
 use super::login::{Begin, Login};
 use crate::error::{Error, Failure, Reason};
 use crate::event::Event;
-use crate::secret::Secret;
-use crate::throttle::{self, AddressKey, DEVICE_LIFE, Decision};
+use crate::throttle::{self, AccountKey, AddressKey, Decision};
 use crate::user::User;
 
 /// An attempt to log in that the throttle has let through, made by [`Auth::attempt`].
@@ -17,6 +17,7 @@ use crate::user::User;
 #[must_use = "an attempt without a login counts as a failure"]
 pub struct Attempt<'a, 'r, U> {
     auth: &'a Auth<'r, U>,
+    name: String,
     counted: Counted,
 }
 
@@ -24,6 +25,16 @@ pub struct Attempt<'a, 'r, U> {
 pub struct Counted {
     attempt: throttle::Attempt,
     decision: Decision,
+}
+
+/// What the throttle is told of a login.
+pub enum Door {
+    /// Nothing.
+    None,
+    /// The attempt that it let through was right.
+    Passed(Counted),
+    /// Another proof than a password brought the user in.
+    Vouched(AccountKey),
 }
 
 impl<'a, 'r, U: User> Attempt<'a, 'r, U> {
@@ -38,7 +49,22 @@ impl<'a, 'r, U: User> Attempt<'a, 'r, U> {
 
     /// The same with options: `attempt.begin(user).remember(true).await`.
     pub fn begin(self, user: U) -> Begin<'a, 'r, U> {
-        Begin::new(self.auth, user, Some(self.counted))
+        Begin::new(self.auth, user, Door::Passed(self.counted))
+    }
+
+    /// The name as it was counted, without white space around it and in lower case. Look up this one:
+    /// where `ADA` and `ada` were two accounts, the owner of one could guess at the other without end.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Nobody looked at the password: the table did not answer, or too many hashes were waiting. Takes
+    /// back what the attempt cost, so that those who retry are not locked out.
+    pub async fn undo(self) {
+        let Counted { attempt, decision } = &self.counted;
+        if let Err(cause) = self.auth.core().throttle.undo(attempt, decision).await {
+            self.auth.tell(Event::new(Event::THROTTLE_FAILED).cause(&cause));
+        }
     }
 }
 
@@ -46,11 +72,12 @@ impl<'r, U: User> Auth<'r, U> {
     /// The door of every login: asks whether an attempt at the account of this name may be made at
     /// all, and counts it, before any password is looked at. The name need not exist.
     ///
-    /// White space around the name and its case do not count. Where you take more spellings for one
-    /// account, hand in the one that you look up.
+    /// White space around the name and its case do not count: look up [`Attempt::name`], and let names
+    /// be unique in that form. Where you take more spellings for one account (without accents, without
+    /// the dots of some mail addresses), hand in the one that you look up.
     ///
     /// ```
-    /// # use rocket::{form::Form, post, State, FromForm};
+    /// # use rocket::{form::{self, Form}, http::Status, post, FromForm};
     /// # use rocket_identity::{Auth, Error, User, UserId};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Clone, Serialize, Deserialize)]
@@ -58,22 +85,28 @@ impl<'r, U: User> Auth<'r, U> {
     /// # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
     /// # #[derive(FromForm)]
     /// # struct Typed<'r> { username: &'r str, password: &'r str }
-    /// # async fn check(_: &Typed<'_>) -> Result<Option<Account>, Error> { Ok(None) }
+    /// # async fn check(_: &str, _: &str) -> Result<Option<Account>, Error> { Ok(None) }
+    /// // As a `Result` the form cannot fail, so Rocket does not log what was typed into it.
     /// #[post("/login", data = "<form>")]
-    /// async fn login(auth: Auth<'_, Account>, form: Form<Typed<'_>>) -> Result<&'static str, Error> {
+    /// async fn login(
+    ///     auth: Auth<'_, Account>,
+    ///     form: form::Result<'_, Form<Typed<'_>>>,
+    /// ) -> Result<Status, Error> {
+    ///     let Ok(form) = form else { return Ok(Status::UnprocessableEntity) };
     ///     let attempt = auth.attempt(form.username).await?;
-    ///     // Find the account and check the password here, at the same cost whether it exists or not.
-    ///     let Some(account) = check(&form).await? else {
-    ///         return Ok("That name and password do not belong together.");
+    ///     // Find the account and check the password, at the same cost whether it exists or not.
+    ///     let Some(account) = check(attempt.name(), form.password).await? else {
+    ///         return Ok(Status::Unauthorized);
     ///     };
     ///     attempt.login(account).await?;
-    ///     Ok("Welcome.")
+    ///     Ok(Status::NoContent)
     /// }
     /// ```
     ///
     /// # Errors
     ///
-    /// 503 (`store_unavailable`) where the login could not be kept anyway, before anything else;
+    /// 503 (`store_unavailable`, `store_full`) where the login could not be kept anyway, before anything
+    /// else;
     /// 429 (`too_many_attempts`) with `Retry-After`, for the right password too. Answer it with
     /// these statuses and the fields are on the response, whatever page you show.
     pub async fn attempt(&self, name: &str) -> Result<Attempt<'_, 'r, U>, Error> {
@@ -83,22 +116,21 @@ impl<'r, U: User> Auth<'r, U> {
             #[cfg(feature = "jwt")]
             Mode::Tokens(_) => None,
         };
-        if sessions.is_some_and(|sessions| sessions.is_away()) {
-            let failure = Failure::unavailable("the store of sessions is away");
-            return Err(self.refused(self.failed(failure)));
+        if let Some(sessions) = sessions {
+            if sessions.is_away() {
+                let failure = Failure::unavailable("the store of sessions is away");
+                return Err(self.refused(self.failed(failure)));
+            }
+            // A login that ends a session takes its place.
+            if sessions.is_full() && !self.presents_a_ticket() {
+                return Err(self.refused(self.failed(Reason::StoreFull.into())));
+            }
         }
-        let device = match core.mode.cookie() {
-            Some(_) => core.device.read_secret(self.request()),
-            None => None,
-        };
-        let attempt = throttle::Attempt {
-            account: core.throttle.account(name),
-            address: AddressKey::of(client::address(core, self.request())),
-            device: device.map(|device| device.digest()),
-        };
+        let name = throttle::normal(name);
+        let attempt = self.throttle_attempt(core.throttle.account(&name));
         let decision = core.throttle.attempt(&attempt).await;
         if let Some(cause) = &decision.failure {
-            self.tell(Event::new(Event::THROTTLE_FAILED).cause(cause));
+            self.tell_of_client(Event::new(Event::THROTTLE_FAILED).cause(cause));
             // The same server that did not count: does it answer at all?
             if let Some(sessions) = sessions
                 && !sessions.answers().await
@@ -108,10 +140,10 @@ impl<'r, U: User> Auth<'r, U> {
             }
         }
         match decision.verdict.rate_limit("") {
-            None => Ok(Attempt { auth: self, counted: Counted { attempt, decision } }),
+            None => Ok(Attempt { auth: self, name, counted: Counted { attempt, decision } }),
             Some(limit) => {
                 let code = Reason::TooManyAttempts.code();
-                self.tell(Event::new(Event::THROTTLED).reason(code).cause(&limit.policy));
+                self.tell_of_client(Event::new(Event::THROTTLED).reason(code).cause(&limit.policy));
                 Err(self.refused(Error::too_many(limit, core.name.clone())))
             }
         }
@@ -134,26 +166,57 @@ impl<'r, U: User> Auth<'r, U> {
         })
     }
 
-    /// The attempt succeeded. A device that is not known becomes so, under a cookie of our making:
-    /// one that a client chose might be known to others too.
-    pub(super) async fn succeeded(&self, counted: &Counted) {
-        let Counted { attempt, decision } = counted;
+    /// Tells the throttle of a login. A device that is not known becomes so, under a cookie of our
+    /// making: one that a client chose might be known to others too.
+    pub(super) async fn passed(&self, door: &Door) {
         let core = self.core();
-        // What this process alone knows of a device would take the place of what the store knows.
-        let may_meet = decision.failure.is_none() && !decision.known_device;
-        let device = match core.mode.cookie() {
-            Some(_) if may_meet => Secret::<32>::random().ok(),
-            _ => None,
+        let mut devices = match core.mode.cookie() {
+            Some(_) => Some(Devices::read(&core.device, self.request())),
+            None => None,
         };
-        let digest = device.as_ref().map(Secret::digest);
-        match core.throttle.succeeded(attempt, decision, digest.as_ref()).await {
-            Ok(()) => {
-                if let Some(device) = device {
-                    let life = std::time::Duration::from_millis(DEVICE_LIFE);
-                    self.put_cookie(&core.device, core.device.set(&device.reveal(), Some(life)));
-                }
+        let told = match door {
+            Door::None => return,
+            Door::Passed(Counted { attempt, decision }) => {
+                let device = match &mut devices {
+                    // What this process alone knows must not take the place of what the store knows.
+                    _ if decision.failure.is_some() => None,
+                    Some(devices) if decision.known_device => {
+                        devices.used(&attempt.account);
+                        attempt.device
+                    }
+                    Some(devices) => devices.renew(&attempt.account).ok(),
+                    None => None,
+                };
+                let told = core.throttle.succeeded(attempt, decision, device).await;
+                told.map(|()| device.is_some())
             }
-            Err(cause) => self.tell(Event::new(Event::THROTTLE_FAILED).cause(&cause)),
+            Door::Vouched(account) => {
+                let attempt = self.throttle_attempt(*account);
+                let device = devices.as_mut().and_then(|devices| devices.renew(account).ok());
+                core.throttle.vouch(&attempt, device).await.map(|()| device.is_some())
+            }
+        };
+        match (told, devices) {
+            (Ok(true), Some(devices)) => self.put_cookie(&core.device, devices.set(&core.device)),
+            (Ok(_), _) => {}
+            (Err(cause), _) => {
+                self.tell_of_client(Event::new(Event::THROTTLE_FAILED).cause(&cause));
+            }
         }
+    }
+
+    fn throttle_attempt(&self, account: AccountKey) -> throttle::Attempt {
+        let core = self.core();
+        let devices = core.mode.cookie().map(|_| Devices::read(&core.device, self.request()));
+        throttle::Attempt {
+            account,
+            address: AddressKey::of(client::address(core, self.request())),
+            device: devices.and_then(|devices| devices.of(&account)),
+        }
+    }
+
+    fn tell_of_client(&self, event: Event) {
+        let client = client::known_address(self.core(), self.request());
+        self.core().events.emit(event.address(client));
     }
 }

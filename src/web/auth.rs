@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
 
+use super::attempt::Door;
 use super::client;
 use super::cookie::CredentialCookie;
 use super::core::{Core, Mode, SessionMode, is_missing};
@@ -73,7 +74,7 @@ impl<'r, U: User> Auth<'r, U> {
 
     /// The same as [`login`](Auth::login), with options: `auth.begin(user).remember(true).await`.
     pub fn begin(&self, user: U) -> Begin<'_, 'r, U> {
-        Begin::new(self, user, None)
+        Begin::new(self, user, Door::None)
     }
 
     /// Ends the session that the request presented and clears its cookie, whether or not there was
@@ -219,7 +220,7 @@ impl<'r, U: User> Auth<'r, U> {
             user: StoredUser { version: U::VERSION, json, as_of: self.visit.began },
             remembered,
             user_agent: self.request.headers().get_one("User-Agent"),
-            address: self.request.remote().map(|_| client::address(self.core, self.request)),
+            address: client::known_address(self.core, self.request),
             presented: self.visit.tickets(acts),
             own_revocation: acts.revocation,
         };
@@ -273,6 +274,10 @@ impl<'r, U: User> Auth<'r, U> {
 
     pub(super) fn request(&self) -> &'r Request<'r> {
         self.request
+    }
+
+    pub(super) fn presents_a_ticket(&self) -> bool {
+        self.visit.credentials.any_cookie()
     }
 
     pub(super) fn put_cookie(&self, cookie: &CredentialCookie, header: String) {

@@ -14,7 +14,8 @@ pub trait Accounts<U>: Sync {
     /// `?` works in the handler.
     type Error: From<Error> + Send;
 
-    /// The account of this name with its stored hash, which [`Passwords::hash`] made or
+    /// The account of this name, which comes without white space around it and in lower case (names
+    /// must be unique in that form), with its stored hash, which [`Passwords::hash`] made or
     /// [`Hooks::foreign`](crate::password::Hooks::foreign) knows. It should take as long for a name
     /// that does not exist: an index does.
     fn find(
@@ -24,13 +25,8 @@ pub trait Accounts<U>: Sync {
 
     /// Stores a new hash in the place of `old`, and only of that:
     /// `UPDATE .. SET hash = new WHERE id = .. AND hash = old`, so that a password that was changed
-    /// meanwhile stays changed.
-    fn replace_hash(
-        &self,
-        user: &U,
-        old: &str,
-        new: &str,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// meanwhile stays changed. Where it fails, tell your log: the password is right all the same.
+    fn replace_hash(&self, user: &U, old: &str, new: &str) -> impl Future<Output = ()> + Send;
 }
 
 impl<'r, U: User> Auth<'r, U> {
@@ -42,7 +38,7 @@ impl<'r, U: User> Auth<'r, U> {
     /// Otherwise await what is returned, with or without options, and the user is logged in.
     ///
     /// ```
-    /// # use rocket::{form::Form, http::Status, post, State, FromForm};
+    /// # use rocket::{form::{self, Form}, http::Status, post, State, FromForm};
     /// # use rocket_identity::{auth::Accounts, password::Passwords, Auth, Error, User, UserId};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Clone, Serialize, Deserialize)]
@@ -52,18 +48,19 @@ impl<'r, U: User> Auth<'r, U> {
     /// # impl Accounts<Account> for Table {
     /// #     type Error = Error;
     /// #     async fn find(&self, _: &str) -> Result<Option<(Account, String)>, Error> { Ok(None) }
-    /// #     async fn replace_hash(&self, _: &Account, _: &str, _: &str) -> Result<(), Error> { Ok(()) }
+    /// #     async fn replace_hash(&self, _: &Account, _: &str, _: &str) {}
     /// # }
     /// # #[derive(FromForm)]
     /// # struct Typed<'r> { username: &'r str, password: &'r str }
+    /// // As a `Result` the form cannot fail, so Rocket does not log what was typed into it.
     /// #[post("/login", data = "<form>")]
     /// async fn login(
     ///     auth: Auth<'_, Account>,
     ///     table: &State<Table>,
     ///     passwords: &State<Passwords>,
-    ///     form: Form<Typed<'_>>,
+    ///     form: form::Result<'_, Form<Typed<'_>>>,
     /// ) -> Result<Status, Error> {
-    ///     let typed = form.into_inner();
+    ///     let Ok(typed) = form else { return Ok(Status::UnprocessableEntity) };
     ///     match auth.authenticate(&**table, passwords, typed.username, typed.password).await? {
     ///         Some(login) => login.remember(true).await.map(|_| Status::NoContent),
     ///         None => Ok(Status::Unauthorized),
@@ -82,13 +79,30 @@ impl<'r, U: User> Auth<'r, U> {
         password: &str,
     ) -> Result<Option<Begin<'_, 'r, U>>, A::Error> {
         let attempt = self.attempt(name).await?;
-        let Some((user, stored)) = accounts.find(name).await? else {
-            passwords.verify_unknown(password).await.map_err(Error::from)?;
-            return Ok(None);
+        let found = match accounts.find(attempt.name()).await {
+            Ok(found) => found,
+            Err(error) => {
+                attempt.undo().await;
+                return Err(error);
+            }
         };
-        let verdict = passwords.verify(password, &stored).await.map_err(Error::from)?;
+        let verdict = match &found {
+            Some((_, stored)) => passwords.verify(password, stored).await.map(Some),
+            None => passwords.verify_unknown(password).await.map(|()| None),
+        };
+        let verdict = match verdict {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                // Nothing was looked at: those who retry must not be locked out by a flood.
+                if error.is_busy() {
+                    attempt.undo().await;
+                }
+                return Err(Error::from(error).into());
+            }
+        };
+        let (Some((user, stored)), Some(verdict)) = (found, verdict) else { return Ok(None) };
         if let Some(new) = verdict.new_hash() {
-            accounts.replace_hash(&user, &stored, new).await?;
+            accounts.replace_hash(&user, &stored, new).await;
         }
         Ok(verdict.is_right().then(|| attempt.begin(user)))
     }

@@ -8,7 +8,6 @@ use rocket::time;
 
 use crate::config::doctor::Surroundings;
 use crate::config::{Flags, Prefix, SameSite};
-use crate::secret::Secret;
 use crate::ticket::Ticket;
 
 /// A credential's cookie: its name and flags, the same at login and at logout (RFC 6265bis).
@@ -72,16 +71,6 @@ impl CredentialCookie {
         for field in fields {
             self.read_field(field, &mut each);
         }
-    }
-
-    /// The one value, where it has the form of 32 bytes; a second one means that there is none.
-    pub fn read_secret(&self, request: &Request<'_>) -> Option<Secret<32>> {
-        let (mut count, mut secret) = (0, None);
-        self.read(request, |value| {
-            count += 1;
-            secret = Secret::parse(value.as_bytes());
-        });
-        secret.filter(|_| count == 1)
     }
 
     /// One `Cookie` field (RFC 6265 section 4.2.1): an HTTP/2 client sends one for each cookie.

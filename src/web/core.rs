@@ -3,10 +3,10 @@
 use std::any::type_name;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use rocket::{Build, Ignite, Phase, Rocket};
 
+use super::client::Told;
 use super::cookie::CredentialCookie;
 #[cfg(feature = "jwt")]
 use super::tokens::TokenMode;
@@ -26,8 +26,7 @@ pub struct Core {
     pub throttle: Service,
     /// Names a device that has logged in before.
     pub device: CredentialCookie,
-    /// A forwarded field came from a peer that is no trusted proxy, and that was told.
-    pub untrusted_told: AtomicBool,
+    pub client_told: Told,
     pub events: Events,
     pub clock: Clock,
 }

@@ -5,7 +5,6 @@ use std::any::type_name;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 #[cfg(feature = "jwt")]
 use rocket::Route;
@@ -14,6 +13,7 @@ use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::{Build, Config, Data, Orbit, Request, Response, Rocket};
 
 use super::backend::Backend;
+use super::client::Told;
 use super::cookie::CredentialCookie;
 use super::core::{Core, Mode, SessionMode, report};
 use super::headers;
@@ -218,7 +218,7 @@ impl<U: User> Identity<U> {
             mode,
             throttle,
             device: cookie("device"),
-            untrusted_told: AtomicBool::new(false),
+            client_told: Told::default(),
             events: Events::new(self.name.clone(), salt, self.listener.clone()),
             settings,
             clock,

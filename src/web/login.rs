@@ -3,7 +3,7 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
-use super::attempt::Counted;
+use super::attempt::Door;
 use super::auth::Auth;
 use crate::error::Error;
 #[cfg(feature = "jwt")]
@@ -18,8 +18,8 @@ pub struct Begin<'a, 'r, U> {
     auth: &'a Auth<'r, U>,
     user: U,
     remembered: bool,
-    /// The throttle let it through, and is to hear of it.
-    counted: Option<Counted>,
+    /// What the throttle is to hear of it.
+    door: Door,
 }
 
 /// A login that has begun.
@@ -60,8 +60,8 @@ impl Login {
 }
 
 impl<'a, 'r, U: User> Begin<'a, 'r, U> {
-    pub(super) fn new(auth: &'a Auth<'r, U>, user: U, counted: Option<Counted>) -> Self {
-        Begin { auth, user, remembered: false, counted }
+    pub(super) fn new(auth: &'a Auth<'r, U>, user: U, door: Door) -> Self {
+        Begin { auth, user, remembered: false, door }
     }
 
     /// Whether the user stays logged in when the browser closes: the cookie then lives for
@@ -69,6 +69,32 @@ impl<'a, 'r, U: User> Begin<'a, 'r, U> {
     /// cookie of a token lives as long as the token.
     pub fn remember(mut self, remember: bool) -> Self {
         self.remembered = remember;
+        self
+    }
+
+    /// The user proved by other means than a password that the account of this name is theirs: a
+    /// reset, a sign-up, another provider. The throttle empties the account's bucket and knows this
+    /// browser from now on, so that nobody who guesses at the account can lock the user out of it.
+    ///
+    /// ```
+    /// # use rocket::post;
+    /// # use rocket_identity::{Auth, Error, User, UserId};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Clone, Serialize, Deserialize)]
+    /// # struct Account { id: u64, name: String }
+    /// # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
+    /// # async fn by_link() -> Account { Account { id: 1, name: "ada".into() } }
+    /// #[post("/reset")]
+    /// async fn reset(auth: Auth<'_, Account>) -> Result<(), Error> {
+    ///     let account = by_link().await; // the link of a mail was good, the new password is stored
+    ///     let name = account.name.clone();
+    ///     auth.forget_devices(&name).await?; // a stolen device is a stranger again
+    ///     auth.begin(account).known_as(&name).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn known_as(mut self, name: &str) -> Self {
+        self.door = Door::Vouched(self.auth.core().throttle.account(name));
         self
     }
 }
@@ -80,9 +106,7 @@ impl<'a, U: User> IntoFuture for Begin<'a, '_, U> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let login = self.auth.carry_out(self.user, self.remembered).await?;
-            if let Some(counted) = &self.counted {
-                self.auth.succeeded(counted).await;
-            }
+            self.auth.passed(&self.door).await;
             Ok(login)
         })
     }

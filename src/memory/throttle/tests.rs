@@ -39,9 +39,11 @@ impl Throttles {
             (states.0, devices.0)
         });
         let (states, devices) = accounts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        let buckets = self.buckets.iter().map(|shard| lock(shard).sizes().0).sum();
-        let taken = [&self.entries, &self.acquainted].map(|all| all.taken.load(Ordering::SeqCst));
-        ([states, buckets, devices], taken)
+        let addresses = self.addresses.iter().map(|shard| lock(shard).sizes().0).sum::<usize>();
+        let routes = self.routes.iter().map(|shard| lock(shard).sizes().0).sum::<usize>();
+        let places = [&self.entries, &self.route_entries, &self.acquainted];
+        let [entries, own, acquainted] = places.map(|all| all.taken.load(Ordering::SeqCst));
+        ([states, addresses + routes, devices], [entries + own, acquainted])
     }
 }
 
@@ -121,7 +123,7 @@ fn a_success_keeps_no_shared_bucket_open() {
     let store = Throttles::new(100);
     strangers(&store, 0, 5_000, NOW);
     for _ in 0..100 {
-        Limiter::succeeded(&store, &attempt("mallory", 9_999), None, NOW, &rules());
+        Limiter::succeeded(&store, &attempt("mallory", 9_999), &Success::default(), NOW, &rules());
     }
     assert!(!allows(&store, attempt("ada", 9_999), NOW));
 }
@@ -131,7 +133,13 @@ fn a_success_keeps_no_shared_bucket_open() {
 fn a_known_device_is_let_in_while_the_store_is_full_of_strangers() {
     let store = Throttles::new(100);
     let id = Digest::of(&[1]);
-    Limiter::succeeded(&store, &attempt("ada", 1), Some(&id), NOW, &rules());
+    Limiter::succeeded(
+        &store,
+        &attempt("ada", 1),
+        &Success { paid: true, device: Some(id) },
+        NOW,
+        &rules(),
+    );
     strangers(&store, 10, 5_000, NOW);
     let home = with(1, attempt("ada", 1));
     for _ in 0..10 {
@@ -168,7 +176,13 @@ fn nothing_is_left_of_what_has_drained_and_the_count_is_right() {
         let _ = Limiter::take(&store, &TakeKey::of("mail", &n), quota, NOW);
         let id = Digest::of(&[1]);
         let one = attempt(&n.to_string(), n);
-        Limiter::succeeded(&store, &one, (n % 2 == 0).then_some(&id), NOW, &rules());
+        Limiter::succeeded(
+            &store,
+            &one,
+            &Success { paid: true, device: (n % 2 == 0).then_some(id) },
+            NOW,
+            &rules(),
+        );
     }
     assert_eq!(store.sizes(), ([0, 400, 100], [400, 100]));
     let later = NOW.after(Duration::from_secs(2 * 60));
@@ -192,4 +206,15 @@ fn a_route_without_a_place_shares_the_bucket_of_its_own_quota() {
     };
     assert_eq!((0..100).map(|n| take(n, 3)).sum::<u32>(), 10 + 3);
     assert_eq!((100..200).map(|n| take(n, 5)).sum::<u32>(), 5);
+}
+
+/// Who asks for mails in made-up names shuts no login.
+#[test]
+fn routes_that_are_full_take_no_place_of_a_login() {
+    let store = Throttles::new(100);
+    let quota = Quota::new(3, Duration::from_secs(20 * 60)).unwrap();
+    for n in 0..5_000 {
+        let _ = Limiter::take(&store, &TakeKey::of("mail", &n), quota, NOW);
+    }
+    assert_eq!(strangers(&store, 0, 40, NOW), 40);
 }

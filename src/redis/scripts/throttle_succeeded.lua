@@ -1,12 +1,12 @@
 #!lua
--- Empties the bucket of an account and of its device, gives the address back what a stranger's attempt
--- cost, and knows one device more.
+-- Empties the bucket of an account and of its device, gives the address back what it paid, and knows one device more.
 --
 -- KEYS[1]  the account's HASH
 -- KEYS[2]  the address's HASH: `t` when its bucket will have drained (ms)
 -- KEYS[3]  the account's known devices, a HASH: digest -> `<end> <t> <failures>`
 -- ARGV     1 now (ms)   2 device (32 bytes, or empty)   3 new device (32 bytes, or empty)
 --          4 its end (ms)   5 most devices   6 refill of an address   7 ms that clocks may differ
+--          8 1 where the attempt was charged to the address, else 0
 -- Reply    1
 --
 -- A repeat gives the address one more back, and never more than its burst: an empty bucket stays one.
@@ -46,17 +46,15 @@ end
 
 redis.call('UNLINK', KEYS[1])
 
-local known = false
 if ARGV[2] ~= '' then
     local ends = string.match(read('HGET', KEYS[3], ARGV[2]) or '', '^(%d+) ')
-    known = number(ends) > now
-    if known then
+    if number(ends) > now then
         redis.call('HSET', KEYS[3], ARGV[2], ends .. ' 0 0')
     end
 end
 
--- A known device did not pay into it: whoever succeeds a lot would keep it open for guesses at others.
-local stored = not known and read('HGET', KEYS[2], 't')
+-- Only where it was paid into: whoever succeeds a lot would keep it open for guesses at others.
+local stored = ARGV[8] == '1' and read('HGET', KEYS[2], 't')
 if stored then
     local tat = math.max(number(stored) - tonumber(ARGV[6]), 0)
     redis.call('HSET', KEYS[2], 't', text(tat))

@@ -100,7 +100,7 @@ async fn keys_live_as_long_as_there_is_something_to_remember_and_hold_no_name() 
         assert!(about(left(&account).await, failures * 60 * 60));
         assert!(about(left(address).await, failures * 5));
     }
-    link.succeeded(&ada, Some(&id), now, &rules()).await.unwrap();
+    link.succeeded(&ada, &Success { paid: true, device: Some(id) }, now, &rules()).await.unwrap();
     assert_eq!(keys().await, [address, devices.as_str()]);
     assert!(about(left(address).await, 4 * 5));
     let half_a_year = 180 * 24 * 60 * 60;
@@ -176,7 +176,9 @@ async fn what_cannot_be_read_counts_as_nothing_and_gives_way() {
             let command = spoilt.replace("{}", name);
             ask::<deadpool_redis::redis::Value>(&link, &command).await;
         }
-        link.succeeded(&ada, Some(&id), now, &rules()).await.unwrap();
+        link.succeeded(&ada, &Success { paid: true, device: Some(id) }, now, &rules())
+            .await
+            .unwrap();
         assert!(guess(&link, ada, now).await.known_device, "{spoilt}");
         Store::forget_devices(&*link, &ada.account).await.unwrap();
         assert!(!guess(&link, ada, now).await.known_device, "{spoilt}");

@@ -10,6 +10,7 @@ use crate::web::auth::Auth;
 use crate::web::client;
 use crate::web::core::{Core, is_missing};
 use crate::web::outcome;
+use crate::web::visit::{LastRefusal, Refusal};
 
 #[rocket::async_trait]
 impl<'r, U: User> FromRequest<'r> for Throttle<'r, U> {
@@ -23,9 +24,11 @@ impl<'r, U: User> FromRequest<'r> for Throttle<'r, U> {
         if !Auth::<U>::new(core, request).may_act().await {
             return outcome::error(core, request, Reason::CrossOrigin);
         }
-        let peer = request.remote().map(|peer| peer.ip());
         let address = client::address(core, request);
-        Outcome::Success(Throttle::new(&core.throttle, &core.events, address, peer))
+        let note = |denied: &Denied| {
+            LastRefusal::note(request, Refusal::new(request, denied.clone(), None));
+        };
+        Outcome::Success(Throttle::new(&core.throttle, &core.events, address, note))
     }
 }
 
