@@ -170,10 +170,8 @@ impl<'r, U: User> Auth<'r, U> {
     /// making: one that a client chose might be known to others too.
     pub(super) async fn passed(&self, door: &Door) {
         let core = self.core();
-        let mut devices = match core.mode.cookie() {
-            Some(_) => Some(Devices::read(&core.device, self.request())),
-            None => None,
-        };
+        let read = |_| Devices::read(&core.device, self.request());
+        let mut devices = core.mode.cookie().map(read);
         let told = match door {
             Door::None => return,
             Door::Passed(Counted { attempt, decision }) => {
