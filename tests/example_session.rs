@@ -10,7 +10,6 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use rocket::figment::{Figment, Profile, Provider};
 use rocket::futures::future::join_all;
@@ -27,7 +26,7 @@ const BROWSER: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8";
 const DEMO: [(&str, &str); 2] =
     [("ada", "correct horse battery staple"), ("grace", "tr0ub4dor & three")];
 
-/// Held by a test that measures time or fills the processor.
+/// Held by a test that fills the processor.
 static PROCESSOR: Mutex<()> = Mutex::const_new(());
 
 async fn server() -> Server {
@@ -225,7 +224,8 @@ async fn after_a_login_the_way_leads_to_a_path_of_this_site_and_nowhere_else() {
     }
 }
 
-/// Row 80: what is answered does not tell whether the name is known.
+/// Row 80: what is answered does not tell whether the name is known; nor does the time that it takes
+/// (tests/enumeration.rs).
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_name_get_the_same_answer_and_no_cookie() {
     let server = server().await;
@@ -247,43 +247,6 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer_and_no_cookie(
         answers.push((answer.fields, answer.body));
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-}
-
-/// Row 80: nor does the time that it takes.
-#[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "it measures time")]
-async fn a_wrong_password_an_unknown_name_and_a_password_too_long_cost_one_hash_each() {
-    let _alone = PROCESSOR.lock().await;
-    let server = server_with(|figment| {
-        figment
-            .merge(("identity.throttle.account_burst", 100))
-            .merge(("identity.throttle.address_burst", 1_000))
-    });
-    let server = server.await;
-    let forms = [
-        "username=ada&password=wrong".to_owned(),
-        "username=nobody&password=wrong".to_owned(),
-        format!("username=ada&password={}", "a".repeat(20_000)),
-        "username=ada".to_owned(), // no hash: what the rest costs
-    ];
-    let mut times = forms.each_ref().map(|_| Vec::new());
-    // In turns, so that whatever else the machine does falls on all of them alike.
-    for _ in 0..21 {
-        for (form, times) in forms.iter().zip(&mut times) {
-            let begun = Instant::now();
-            log_in(&server, form).await;
-            times.push(begun.elapsed());
-        }
-    }
-    let [wrong, unknown, long, bare] = times.map(|mut times| {
-        times.sort();
-        times[times.len() / 2]
-    });
-    for (what, time) in [("unknown", unknown), ("long", long)] {
-        let ratio = time.as_secs_f64() / wrong.as_secs_f64();
-        assert!((0.6..1.7).contains(&ratio), "{what}: {time:?}, wrong: {wrong:?}");
-    }
-    assert!(wrong > 3 * bare, "no hash is made: {wrong:?}, without: {bare:?}");
 }
 
 /// Row 81: hashing is bounded and off the async threads; whom it cannot serve soon it tells.
