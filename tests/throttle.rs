@@ -330,6 +330,86 @@ async fn while_the_account_is_attacked_the_known_device_gets_in_and_a_stranger_w
     assert_eq!(door.try_in("ada", "right", &known).await.status, 429);
 }
 
+/// Rows 82, 83 (NIST SP 800-63B-4 3.2.2): 101 addresses, one account.
+#[tokio::test]
+async fn the_101st_guess_in_a_row_waits_an_hour_wherever_it_comes_from_but_for_a_known_device() {
+    let door = Door::open_with(|figment| {
+        figment
+            .merge(("identity.throttle.account_burst", 100))
+            .merge(("identity.throttle.trusted_proxies", ["127.0.0.0/8"]))
+    });
+    let door = door.await;
+    let hour = Duration::from_secs(60 * 60);
+    let from = |n: u32| format!("X-Forwarded-For: 203.0.113.{n}");
+    let first = door.try_in("ada", "right", &from(200)).await;
+    let known = format!("{}\nCookie: {}", from(200), first.device().expect("a device"));
+    let looked_at = door.finds();
+    for n in 1..=100 {
+        assert_eq!(door.try_in("ada", "wrong", &from(n)).await.status, 401, "guess {n}");
+    }
+    let waits = async |fields: &str, password: &str, seconds: &str| {
+        let refused = door.try_in("ada", password, fields).await;
+        assert_eq!((refused.status, &*refused.code()), (429, "too_many_attempts"), "{fields}");
+        assert_eq!(refused.all("retry-after"), [seconds], "{fields}");
+        assert_eq!(refused.all("ratelimit-policy"), ["\"account\";q=1;w=3600"], "{fields}");
+    };
+    for fields in [from(101), from(1), from(200), "X-Forwarded-For: 2001:db8::1".into()] {
+        waits(&fields, "wrong", "3600").await;
+        waits(&fields, "right", "3600").await;
+    }
+    assert_eq!(door.finds() - looked_at, 100);
+    for round in 0..3 {
+        door.server.clock.advance(hour - Duration::from_millis(1));
+        waits(&from(102 + round), "right", "1").await;
+        door.server.clock.advance(Duration::from_millis(1));
+        assert_eq!(door.try_in("ada", "wrong", &from(110 + round)).await.status, 401);
+        waits(&from(120 + round), "right", "3600").await;
+    }
+    // However long nobody comes, no second one is saved up.
+    door.server.clock.advance(hour * 24);
+    assert_eq!(door.try_in("ada", "wrong", &from(130)).await.status, 401);
+    waits(&from(131), "right", "3600").await;
+
+    // The owner mistypes once at home, and is in.
+    assert_eq!(door.try_in("ada", "wrong", &known).await.status, 401);
+    assert_eq!(door.try_in("ada", "right", &known).await.status, 200);
+}
+
+/// Row 82: with the settings as they are, who keeps to the quota for as long as it takes.
+#[tokio::test]
+async fn a_hundred_failures_in_a_row_count_however_slowly_they_come_and_a_success_ends_the_row() {
+    let door = Door::open().await;
+    let slowly = async |count: u32| {
+        for _ in 0..count {
+            assert_eq!(door.try_in("ada", "wrong", "").await.status, 401);
+            door.server.clock.advance(Duration::from_secs(30));
+        }
+    };
+    slowly(99).await;
+    assert_eq!(door.try_in("ada", "right", "").await.status, 200);
+    slowly(100).await;
+    let refused = door.try_in("ada", "right", "").await;
+    assert_eq!((refused.status, refused.all("retry-after")), (429, vec!["3570"]));
+    // Whoever knows the password is in with the one attempt of this hour.
+    door.server.clock.advance(Duration::from_secs(3_570));
+    assert_eq!(door.try_in("ada", "right", "").await.status, 200);
+    door.guess(10).await;
+}
+
+/// So what this file shows of Redis is shown of Redis.
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn an_account_and_an_address_are_counted_where_the_settings_say() {
+    let door = Door::open().await;
+    door.guess(1).await;
+    let keys = door.server.redis_keys();
+    assert_eq!(keys.is_some(), module_path!().contains("on_redis"));
+    if let Some(keys) = keys {
+        let of = |kind: &str| keys.iter().filter(|key| key.contains(kind)).count();
+        assert_eq!((of("{throttle}:a:"), of("{throttle}:i:127.0.0.1")), (1, 1), "{keys:?}");
+    }
+}
+
 /// A device that a client made up never becomes a known one.
 #[tokio::test]
 async fn a_device_that_the_client_chose_is_not_adopted() {

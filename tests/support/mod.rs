@@ -35,7 +35,7 @@ pub struct Server {
     pub clock: Clock,
     shutdown: Shutdown,
     #[cfg(feature = "redis")]
-    _redis: Option<redis::Redis>,
+    redis: Option<redis::Redis>,
 }
 
 /// What came back: status line, fields in order, body.
@@ -92,8 +92,14 @@ impl Server {
             clock,
             shutdown,
             #[cfg(feature = "redis")]
-            _redis: redis,
+            redis,
         }
+    }
+
+    /// What is in the Redis of its own, where it has one.
+    #[cfg(feature = "redis")]
+    pub fn redis_keys(&self) -> Option<Vec<String>> {
+        self.redis.as_ref().map(redis::Redis::keys)
     }
 
     /// One HTTP/1.1 exchange: `head` is the request line and the fields, without `Host`.

@@ -66,7 +66,8 @@ async fn over_http_2_a_login_holds_among_other_cookies() {
     browser.script::<Option<()>>(set).await;
     browser.open(&example.url("/me")).await;
     assert_eq!(browser.protocol().await, "h2");
-    assert_eq!(browser.cookies().await.len(), 5);
+    // Those four, the session's and that of a known device.
+    assert_eq!(browser.cookies().await.len(), 6);
     assert_eq!(browser.text().await, r#"{"id":1,"name":"ada"}"#);
 }
 
@@ -77,7 +78,11 @@ async fn a_logout_takes_the_cookie_away_and_ends_what_it_stood_for() {
     let cookie = browser.session().await.expect("a session");
     browser.logs_out().await;
     browser.arrives(&example.url("/")).await;
-    assert!(browser.cookies().await.is_empty());
+    // What is left says that this browser has logged in before, and to no script.
+    let left = browser.cookies().await;
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!((&*left[0].name, left[0].secure), ("__Host-device", Some(true)));
+    assert_eq!((left[0].http_only, left[0].same_site), (Some(true), Some(SameSite::Lax)));
     assert!(browser.text().await.contains("You are not logged in."));
     browser.shot("https-logged-out").await;
     // Whoever kept a copy has a copy of nothing.
@@ -178,7 +183,11 @@ async fn a_foreign_page_cannot_log_its_visitor_in() {
     browser.arrives(&example.url("/login")).await;
     browser.has_status(403).await;
     browser.shot("https-foreign-form").await;
-    assert!(browser.cookies().await.is_empty());
+    // What is left says that this browser has logged in before, and to no script.
+    let left = browser.cookies().await;
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!((&*left[0].name, left[0].secure), ("__Host-device", Some(true)));
+    assert_eq!((left[0].http_only, left[0].same_site), (Some(true), Some(SameSite::Lax)));
 }
 
 /// So what the other tests see is a checked certificate.

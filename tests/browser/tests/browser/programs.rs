@@ -174,7 +174,7 @@ pub struct Nginx {
     _program: Program,
     pub port: u16,
     folder: TempDir,
-    _certificate: Arc<Certificate>,
+    certificate: Arc<Certificate>,
 }
 
 impl Nginx {
@@ -208,11 +208,25 @@ impl Nginx {
             let nginx = nginx.env("PATH", path).args(["-e", "stderr", "-p", at]);
             Program::start(nginx.args(["-c", &format!("{at}/nginx.conf")]))
         });
-        Nginx { _program: program, port, folder, _certificate: certificate }
+        Nginx { _program: program, port, folder, certificate }
     }
 
     pub fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.port)
+    }
+
+    /// One request from a loopback address of the client's own, with these fields and this form.
+    pub fn send_from(&self, address: &str, path: &str, fields: &[&str], form: &str) -> Answer {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--include", "--interface", address]);
+        curl.arg("--resolve").arg(format!("localhost:{}:127.0.0.1", self.port));
+        curl.arg("--cacert").arg(self.certificate.path("ca.pem")).arg("--data").arg(form);
+        for field in fields {
+            curl.args(["--header", field]);
+        }
+        let output = curl.arg(self.url(path)).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Answer::of(String::from_utf8(output.stdout).unwrap())
     }
 
     /// One line for each request: protocol, method, path, status, cookies.
@@ -254,12 +268,19 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// `name=value` of the one cookie that was set.
+    fn of(text: String) -> Self {
+        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
+        Answer { status, text }
+    }
+
+    /// `name=value` of the one cookie that was set beside that of a known device.
     pub fn cookie(&self) -> &str {
-        let mut set = self.text.lines().filter_map(|line| {
+        let set = self.text.lines().filter_map(|line| {
             let (name, value) = line.split_once(": ")?;
             name.eq_ignore_ascii_case("set-cookie").then_some(value)
         });
+        let mut set = set.filter(|cookie| !cookie.starts_with("__Host-device="));
         let cookie = set.next().unwrap_or_else(|| panic!("no cookie: {self:?}"));
         assert!(set.next().is_none(), "two cookies: {self:?}");
         cookie.split(';').next().unwrap()
@@ -279,9 +300,7 @@ pub fn send(port: u16, head: &str, body: &str) -> Answer {
     stream.write_all(raw.as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let status = status.unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
-    Answer { status, text }
+    Answer::of(text)
 }
 
 /// The folder of the repository.

@@ -120,3 +120,60 @@ async fn without_the_host_an_older_browser_is_refused_until_its_site_is_listed()
     browser.arrives(&nginx.url("/")).await;
     assert!(browser.text().await.contains("Hello, ada."));
 }
+
+/// What nginx's own documentation has for it: who connected is appended to what came.
+const FORWARDED: &str = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;";
+
+/// As an attacker has them, hoping that one of them is believed.
+fn spoofed(n: u32) -> [String; 3] {
+    ["X-Forwarded-For: ", "X-Real-IP: ", "Forwarded: for="]
+        .map(|field| format!("{field}192.0.2.{n}"))
+}
+
+/// The status of a guess at an account of its own, and what the 429 goes by.
+fn guess(nginx: &Nginx, from: &str, name: &str, fields: &[String]) -> (u16, bool) {
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let form = format!("username={name}&password=wrong");
+    let answer = nginx.send_from(from, "/login", &fields, &form);
+    (answer.status, answer.text.contains("\"address\";q=3"))
+}
+
+/// Row 85 of the project's security checklist: behind a proxy that is named, each client has a bucket
+/// of its own, and no field that it sends gives it another.
+#[test]
+fn behind_nginx_each_client_is_counted_by_the_address_that_nginx_saw() {
+    let settings = |trusted: &str| {
+        format!(
+            "{{behind_tls_proxy=true,throttle={{address_burst=3,address_refill=\"1h\"{trusted}}}}}"
+        )
+    };
+    let named = settings(r#",trusted_proxies=["127.0.0.1/32"]"#);
+    let fields = format!("{HOST} {FORWARDED}");
+    let (nginx, _example) = site(&fields, "release", |_| named.clone());
+    for client in ["127.0.0.2", "127.0.0.3"] {
+        for n in 0..3 {
+            assert_eq!(guess(&nginx, client, &format!("{client}-{n}"), &[]), (401, false));
+        }
+        for n in 0..3 {
+            let name = format!("{client}-s{n}");
+            assert_eq!(guess(&nginx, client, &name, &spoofed(n)[..2]), (429, true), "{client}");
+        }
+    }
+    // A field that nginx does not mind is handed on as the client wrote it. It says something else
+    // than nginx does, so that neither is believed: that is nginx's own bucket, for all who do so.
+    let liars = (0..4).map(|n| {
+        let client = ["127.0.0.4", "127.0.0.5"][n as usize % 2];
+        guess(&nginx, client, &format!("liar{n}"), &spoofed(n)).0
+    });
+    assert_eq!(liars.collect::<Vec<_>>(), [401, 401, 401, 429]);
+    assert_eq!(guess(&nginx, "127.0.0.4", "honest", &[]), (401, false), "nobody else pays");
+
+    // So what is seen above is the setting's doing: without it all are nginx.
+    let (nginx, _example) = site(&fields, "release", |_| settings(""));
+    let statuses = (0..4).map(|n| {
+        let client = format!("127.0.0.{}", 2 + n);
+        guess(&nginx, &client, &format!("name{n}"), &spoofed(n)[..2])
+    });
+    let expected = [(401, false), (401, false), (401, false), (429, true)];
+    assert_eq!(statuses.collect::<Vec<_>>(), expected);
+}
