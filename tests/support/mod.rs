@@ -54,7 +54,9 @@ fn on_redis(rocket: Rocket<Build>) -> (Rocket<Build>, Option<redis::Redis>) {
         return (rocket, None);
     }
     let redis = redis::Redis::start(&[]);
+    // These tests are about no time-out, and the machine may be busy.
     let figment = rocket.figment().clone().merge(("databases.identity.url", redis.url()));
+    let figment = figment.merge(("databases.identity.command_timeout", "5s"));
     (rocket.configure(figment), Some(redis))
 }
 
