@@ -7,8 +7,8 @@
 //! Kolmogorov and Smirnov's on the two samples (what a round has in common makes that one say less, not
 //! more). Both are two-sided, at one false alarm in 1,000 runs for all of a table's pairs together
 //! (Bonferroni). Two kinds pass when neither test finds a difference *and* the sign test's confidence
-//! interval of the ratio lies within what would have been found: that a machine was too busy to find
-//! anything is no pass.
+//! interval of the ratio lies within twice what would have been found: that a machine was too busy to
+//! find anything is no pass.
 //!
 //! **Power.** A shift of 5 % of the time is found in 998 of 1,000 runs. The test tries that itself: the
 //! measured rounds are drawn anew with replacement around such a shift, and rounds go on, by 200,

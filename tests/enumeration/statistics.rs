@@ -9,8 +9,7 @@ const FALSE_ALARM: f64 = 0.001;
 /// that its neighbours keep busy. A hash that is made or not made is more than twice.
 const SHIFTS: [f64; 4] = [1.05, 1.1, 1.2, 1.5];
 
-/// How often such a difference must be found. As often an interval of two kinds that are the same lies
-/// within it, so 95 in 100 would fail too many runs for no reason.
+/// How often such a difference must be found.
 const POWER: f64 = 0.998;
 
 /// How many times the rounds are drawn anew, for the power.
@@ -41,10 +40,11 @@ impl Found {
         !(self.ratio.0..=self.ratio.1).contains(&1.0) || self.distance.0 > self.distance.1
     }
 
-    /// Whatever the difference is, it is less than what would be found.
+    /// Whatever the difference is, it is less than twice what would be found (of two kinds that are the
+    /// same, the interval is hardly ever wider).
     pub fn is_alike(&self) -> bool {
-        let least = self.finds().unwrap_or(1.0);
-        self.ratio.0 > 1.0 / least && self.ratio.1 < least
+        let least = 2.0 * self.finds().unwrap_or(1.0).ln();
+        self.ratio.0.ln() > -least && self.ratio.1.ln() < least
     }
 
     /// The least of [`SHIFTS`] that would be found.
