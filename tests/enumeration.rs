@@ -10,7 +10,7 @@
 //! interval of the ratio lies within twice what would have been found: that a machine was too busy to
 //! find anything is no pass.
 //!
-//! **Power.** A shift of 5 % of the time is found in 998 of 1,000 runs. The test tries that itself: the
+//! **Power.** A shift of 5 % of the time is found in 95 of 100 runs at least. The test tries that itself: the
 //! measured rounds are drawn anew with replacement around such a shift, and rounds go on, by 200,
 //! until it is so. That looks at the noise alone, not at what is found. A machine on which it is not so
 //! after 25 s, because others use it too, must still find 10, 20 or 50 %, and the table says which; else

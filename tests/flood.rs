@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, available_parallelism, sleep, spawn};
 use std::time::{Duration, Instant};
 
+use rocket::futures::stream::{self, StreamExt};
 use server::{Connection, Server};
 use tokio::sync::Mutex;
 
@@ -335,7 +336,7 @@ async fn clients_that_hang_up_hold_their_places_for_the_longest_wait_and_no_long
     let server = Server::start(
         "{password={iterations=16,longest_wait=3},throttle={trusted_proxies=[\"127.0.0.0/8\"]}}",
     );
-    let wait = Duration::from_secs(3);
+    let (port, wait) = (server.port, Duration::from_secs(3));
     let one = |n| {
         let begun = Instant::now();
         let mut connection = server.connect();
@@ -343,9 +344,14 @@ async fn clients_that_hang_up_hold_their_places_for_the_longest_wait_and_no_long
         (connection.read_answer().status, begun.elapsed())
     };
     let alone = median((0..5).map(|n| one(n).1).collect());
-    for n in 0..200 {
-        server.connect().write(&login(1_000 + n, &format!("gone{n}")));
-    }
+    // They hang up when one of them was refused: a place is then taken for as long as it can be.
+    let clients = (0..200).map(|n| async move {
+        let mut client = server::Client::connect(port).await;
+        client.ask(&login(1_000 + n, &format!("gone{n}"))).await
+    });
+    let mut answers = stream::iter(clients).buffer_unordered(200);
+    while answers.next().await.expect("more than can wait") != 503 {}
+    drop(answers);
     let gone = Instant::now();
     // One of them may take a place that a hash has just left.
     let mut probes: Vec<_> = (0..10).map(|_| server.connect()).collect();

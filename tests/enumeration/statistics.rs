@@ -10,7 +10,7 @@ const FALSE_ALARM: f64 = 0.001;
 const SHIFTS: [f64; 4] = [1.05, 1.1, 1.2, 1.5];
 
 /// How often such a difference must be found.
-const POWER: f64 = 0.998;
+const POWER: f64 = 0.95;
 
 /// How many times the rounds are drawn anew, for the power.
 const RESAMPLES: usize = 1_000;
