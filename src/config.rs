@@ -33,6 +33,8 @@ pub struct Settings {
     pub store: Option<StoreKind>,
     /// Where a browser that is not logged in is led to, as a path of this site.
     pub login_path: Option<String>,
+    /// Where a browser is led to whose user must prove again who they are.
+    pub confirm_path: Option<String>,
     /// Other sites, as `https://host[:port]`, whose pages may send unsafe requests.
     pub origins: Vec<Site>,
     /// Something in front of this process speaks TLS with the browser.
@@ -60,6 +62,23 @@ pub struct Lifetimes {
     #[serde(deserialize_with = "span::read")]
     pub remember: Duration,
     pub max_per_user: usize,
+    /// How old the application's own reading of a user may be before its `reload` hook is asked.
+    #[serde(deserialize_with = "span::read_optional")]
+    pub reload: Option<Duration>,
+    /// A logout tells the browser to drop what this site cached and stored.
+    pub clear_site_data: bool,
+    pub evict: Evict,
+}
+
+/// Who yields where a user has `max_per_user` sessions already.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evict {
+    /// The oldest session ends.
+    #[default]
+    Oldest,
+    /// The new login is refused.
+    Refuse,
 }
 
 /// `[default.identity.cookie]`: the flags of every cookie that is set.
@@ -113,6 +132,9 @@ impl Default for Lifetimes {
             absolute: Duration::from_secs(24 * 60 * 60),
             remember: Duration::from_secs(30 * 24 * 60 * 60),
             max_per_user: 50,
+            reload: None,
+            clear_site_data: false,
+            evict: Evict::Oldest,
         }
     }
 }
@@ -161,13 +183,20 @@ impl Settings {
         if self.memory.max_sessions == 0 {
             return Err("identity.memory.max_sessions must be at least 1".into());
         }
-        if let Some(path) = &self.login_path
-            && !(path.starts_with('/') && !path.starts_with("//") && is_plain(path))
+        for (key, path) in [("login_path", &self.login_path), ("confirm_path", &self.confirm_path)]
         {
-            return Err(format!(
-                "identity.login_path is {path:?}: it must be a path of this site, such as \
-                 \"/login\""
-            ));
+            if let Some(path) = path
+                && !(path.starts_with('/') && !path.starts_with("//") && is_plain(path))
+            {
+                return Err(format!(
+                    "identity.{key} is {path:?}: it must be a path of this site, such as \"/login\""
+                ));
+            }
+        }
+        if session.reload.is_some_and(|span| span < second || span > limit) {
+            return Err("identity.session.reload must be from one second to 400 days, such as \
+                        \"5m\""
+                .into());
         }
         if let Some(domain) = &self.cookie.domain
             && (domain.is_empty() || domain.contains([';', ',']) || !is_plain(domain))
@@ -236,12 +265,15 @@ mod tests {
             (json!({ "session": { "idle": 0 } }), "idle"),
             (json!({ "session": { "remember": "401d" } }), "remember"),
             (json!({ "session": { "max_per_user": 0 } }), "max_per_user"),
+            (json!({ "session": { "evict": "newest" } }), "evict"),
             (json!({ "memory": { "max_sessions": 0 } }), "max_sessions"),
             (json!({ "cookie": { "same_site": "lax" } }), "same_site"),
             (json!({ "cookie": { "prefix": "" } }), "prefix"),
             (json!({ "cookie": { "domain": "a.test; Secure" } }), "domain"),
             (json!({ "origins": ["https://a.test/path"] }), "origins"),
             (json!({ "login_path": "//evil.test" }), "login_path"),
+            (json!({ "confirm_path": "confirm" }), "confirm_path"),
+            (json!({ "session": { "reload": "0s" } }), "reload"),
             (json!({ "throttle": { "account_burst": 0 } }), "account_burst"),
             (json!({ "throttle": { "account_burst": 101 } }), "account_burst"),
             (json!({ "throttle": { "address_burst": 10_001 } }), "address_burst"),
@@ -324,6 +356,8 @@ mod tests {
             ..Flags::default()
         };
         let login_path = Some("/login".into());
+        let confirm_path = Some("/confirm".into());
+        let session = Lifetimes { reload: Some(Duration::from_secs(300)), ..Lifetimes::default() };
         let store = Some(StoreKind::Memory);
         let jwt = Jwt {
             keys: Some("keys".into()),
@@ -337,8 +371,17 @@ mod tests {
             proxy_field: Some(throttle::ProxyField::XForwardedFor),
             ..Throttle::default()
         };
-        let shown =
-            Settings { store, login_path, cookie, jwt, password, throttle, ..Settings::default() };
+        let shown = Settings {
+            store,
+            login_path,
+            confirm_path,
+            session,
+            cookie,
+            jwt,
+            password,
+            throttle,
+            ..Settings::default()
+        };
         assert_eq!(read, shown);
         let named = Settings::read(&figment, "admin").unwrap();
         assert_eq!(named.session.idle, Duration::from_secs(300));

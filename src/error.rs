@@ -24,6 +24,7 @@ pub enum Reason {
     StoreUnavailable,
     NotReplicated,
     StoreFull,
+    TooManySessions,
     NoEntropy,
     FairingMissing,
     InvalidRequest,
@@ -39,6 +40,13 @@ pub enum Reason {
     PasswordBlocked,
     PasswordFailed,
     TooManyAttempts,
+    NotFresh,
+    CannotConfirm,
+    DataKey,
+    DataNotStorable,
+    DataUnreadable,
+    DataConflict,
+    DataTooLarge,
 }
 
 impl Reason {
@@ -82,6 +90,11 @@ impl Reason {
                 "This was done, but is not yet safe against a failure. Try again.",
             ),
             Reason::StoreFull => ("store_full", 503, "No more sessions can be kept just now."),
+            Reason::TooManySessions => (
+                "too_many_sessions",
+                409,
+                "You are logged in on too many devices. Log out on one of them first.",
+            ),
             Reason::NoEntropy => ("no_entropy", 503, "The system gave no random bytes."),
             Reason::FairingMissing => {
                 ("fairing_missing", 500, "The identity fairing of this guard is not attached.")
@@ -116,8 +129,29 @@ impl Reason {
             Reason::PasswordFailed => {
                 ("password_failed", 503, "The password could not be checked. Try again.")
             }
+            Reason::CannotConfirm => {
+                ("cannot_confirm", 501, "An access token cannot be confirmed. Log in again.")
+            }
+            Reason::NotFresh => {
+                ("not_fresh", 401, "Confirm first that it is you: your login is too long ago.")
+            }
             Reason::TooManyAttempts => {
                 ("too_many_attempts", 429, "Too many attempts. Wait a while before the next one.")
+            }
+            Reason::DataKey => {
+                ("data_key", 500, "The key of a session's value is empty or over 64 bytes.")
+            }
+            Reason::DataNotStorable => {
+                ("data_not_storable", 500, "A session's value cannot be written as JSON.")
+            }
+            Reason::DataUnreadable => {
+                ("data_unreadable", 500, "A session's value is not of the type that was expected.")
+            }
+            Reason::DataConflict => {
+                ("data_conflict", 409, "This was changed by another request. Look again.")
+            }
+            Reason::DataTooLarge => {
+                ("data_too_large", 413, "The session would hold more than 16 KiB.")
             }
         }
     }
@@ -188,9 +222,10 @@ impl Denied {
     /// that is unknown, expired or malformed), `cross_origin`, `store_unavailable`,
     /// `fairing_missing`, `invalid_request` (no one bearer token in `Authorization`),
     /// `invalid_token`, and for an [`Error`] also `insufficient_scope`, `revoked_meanwhile`,
-    /// `not_replicated`, `store_full`, `invalid_user_id`, `user_not_storable`, `no_entropy`,
-    /// `token_too_large`, `no_signing_key`, `cannot_revoke`, `too_many_attempts`, and those of
-    /// `PasswordError::code`.
+    /// `not_replicated`, `store_full`, `too_many_sessions`, `invalid_user_id`, `user_not_storable`,
+    /// `no_entropy`, `token_too_large`, `no_signing_key`, `cannot_revoke`, `too_many_attempts`, `not_fresh`, `cannot_confirm`, those
+    /// of a session's values (`data_key`, `data_not_storable`, `data_unreadable`, `data_conflict`,
+    /// `data_too_large`), and those of `PasswordError::code`.
     pub fn code(&self) -> &'static str {
         self.reason.code()
     }

@@ -35,6 +35,14 @@ impl Event {
     pub const LOGOUT: &'static str = "identity.logout";
     /// All sessions of a user were ended.
     pub const LOGOUT_EVERYWHERE: &'static str = "identity.logout_everywhere";
+    /// A session was ended by its user from another one, or by the application.
+    pub const REVOKED: &'static str = "identity.revoked";
+    /// A login waits for a second factor.
+    pub const PENDING: &'static str = "identity.pending";
+    /// A user proved once more who they are.
+    pub const CONFIRMED: &'static str = "identity.confirmed";
+    /// The hook that reads the user again failed; the user that is known was taken.
+    pub const RELOAD_FAILED: &'static str = "identity.reload_failed";
     /// A credential or a request was refused; the reason is a code.
     pub const REFUSED: &'static str = "identity.refused";
     /// The store failed in an act that somebody waited for.
@@ -162,7 +170,12 @@ impl Events {
             };
         }
         match event.name {
-            Event::LOGIN | Event::LOGOUT | Event::LOGOUT_EVERYWHERE => record!(info),
+            Event::LOGIN
+            | Event::LOGOUT
+            | Event::LOGOUT_EVERYWHERE
+            | Event::REVOKED
+            | Event::PENDING
+            | Event::CONFIRMED => record!(info),
             Event::REFUSED if matches!(event.reason, Some("session_invalid" | "invalid_token")) => {
                 record!(info);
             }

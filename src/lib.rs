@@ -112,14 +112,15 @@ pub use crate::user::{User, UserId};
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 pub use crate::web::JwtUser;
-pub use crate::web::{Auth, Identity, Login, MaybeUser, SessionUser, catchers};
+pub use crate::web::{Auth, Fresh, Identity, Login, MaybeUser, SessionUser, catchers};
 
-/// A login on its way: through the throttle, and with options.
+/// A login on its way: through the throttle, with options, confirmed once more; and what is known of
+/// those that are.
 pub mod auth {
     #[cfg(feature = "password")]
     #[cfg_attr(docsrs, doc(cfg(feature = "password")))]
     pub use crate::web::Accounts;
-    pub use crate::web::{Attempt, Begin};
+    pub use crate::web::{Attempt, Begin, Confirm, Device, Pending, Sessions};
 }
 
 /// Where to go after a login.

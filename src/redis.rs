@@ -5,8 +5,10 @@
 //! `docs/redis.md`.
 
 mod connect;
+mod data;
 mod lane;
 mod link;
+mod notices;
 mod pool;
 mod probe;
 mod session;
@@ -23,7 +25,7 @@ pub(crate) use self::link::Link;
 
 /// Every script, to be loaded on each new connection.
 fn scripts() -> impl Iterator<Item = &'static Script> {
-    session::SCRIPTS.all().into_iter().chain(throttle::SCRIPTS.all())
+    session::SCRIPTS.all().chain(throttle::SCRIPTS.all())
 }
 
 #[cfg(test)]

@@ -36,6 +36,6 @@ pub(crate) use gcra::{Ask, SKEW};
 pub(crate) use rules::{Account, DEVICE_LIFE, Device, Held, MOST_DEVICES, Rules};
 #[cfg(any(test, feature = "redis"))]
 pub(crate) use rules::{FORGET, MOST_FAILURES};
-pub(crate) use service::{Decision, Service};
+pub(crate) use service::{By, Service};
 pub(crate) use store::{Answer, Attempt, Limiter, Store, StoreError, Success, TakeKey};
 pub(crate) use verdict::{Bucket, State, Verdict};

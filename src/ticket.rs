@@ -1,6 +1,7 @@
 //! src/ticket.rs: what a browser holds (a ticket), where it leads (a tag), what a list shows (a handle).
 
 use std::fmt;
+use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
@@ -74,6 +75,11 @@ impl Tag {
         Tag(tag)
     }
 
+    #[cfg(feature = "redis")]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Tag(bytes)
+    }
+
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -90,10 +96,30 @@ impl Handle {
         secret::random_bytes().map(Handle)
     }
 
-    #[cfg(feature = "redis")]
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let mut bytes = [0; 16];
         secret::decode(text, &mut bytes).then_some(Handle(bytes))
+    }
+}
+
+/// The text is no handle.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotAHandle;
+
+impl fmt::Display for NotAHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a session's handle has 22 base64url characters")
+    }
+}
+
+impl std::error::Error for NotAHandle {}
+
+/// From the 22 characters that `Display` writes.
+impl FromStr for Handle {
+    type Err = NotAHandle;
+
+    fn from_str(text: &str) -> Result<Self, NotAHandle> {
+        Handle::parse(text.as_bytes()).ok_or(NotAHandle)
     }
 }
 

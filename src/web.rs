@@ -8,10 +8,12 @@ mod backend;
 mod catchers;
 mod challenge;
 mod client;
+mod confirm;
 mod cookie;
 mod core;
 mod credentials;
 mod device;
+mod devices;
 mod fairing;
 mod guard;
 mod headers;
@@ -23,10 +25,12 @@ mod outcome;
 mod password;
 #[cfg(feature = "testing")]
 mod plan;
+mod reload;
 mod resolve;
 mod return_to;
 #[cfg(feature = "jwt")]
 mod routes;
+mod sessions;
 #[cfg(feature = "jwt")]
 mod tokens;
 mod visit;
@@ -36,12 +40,14 @@ pub use auth::Auth;
 #[cfg(feature = "password")]
 pub use authenticate::Accounts;
 pub use catchers::catchers;
+pub use confirm::Confirm;
 pub use fairing::Identity;
 #[cfg(feature = "jwt")]
 pub use guard::JwtUser;
-pub use guard::{MaybeUser, SessionUser};
+pub use guard::{Fresh, MaybeUser, Pending, SessionUser};
 pub use login::{Begin, Login};
 pub use return_to::ReturnTo;
+pub use sessions::{Device, Sessions};
 
 #[cfg(feature = "testing")]
 pub(crate) use plan::Plan;

@@ -147,13 +147,21 @@ async fn each_request_sends_the_commands_that_it_must_and_no_more() {
     server.get("/me", &cookie).await;
     assert_eq!(proxy.take(), ["HMGET"]);
     let again = server.post("/login/1", &cookie).await.cookie().to_owned();
-    assert_eq!(proxy.take(), ["EVALSHA"], "a new login ends the old session in one step");
+    assert_eq!(
+        proxy.take(),
+        ["EVALSHA", "EVALSHA"],
+        "a new login ends the old session in one step, and a notice goes with it"
+    );
     server.post("/logout-everywhere", &again).await;
-    assert_eq!(proxy.take(), ["HMGET", "EVALSHA"], "who it is, and the act");
+    assert_eq!(
+        proxy.take(),
+        ["HMGET", "EVALSHA", "EVALSHA"],
+        "who it is, and the act with its notice"
+    );
     let cookie = server.log_in(1).await;
     proxy.take();
     server.post("/logout", &cookie).await;
-    assert_eq!(proxy.take(), ["EVALSHA"]);
+    assert_eq!(proxy.take(), ["EVALSHA", "EVALSHA"]);
 }
 
 #[tokio::test]

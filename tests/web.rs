@@ -639,7 +639,7 @@ async fn a_browser_without_a_user_is_led_to_the_login_and_a_program_gets_a_probl
             true => {
                 assert_eq!(
                     (answer.status, answer.all("location")),
-                    (303, vec!["/login?next=%2Fme%3Fa%3Db"])
+                    (303, vec!["/login?next=/me%3Fa%3Db"])
                 );
             }
             false => {

@@ -8,6 +8,7 @@ use super::doctor::Finding;
 const TOP: &[&str] = &[
     "store",
     "login_path",
+    "confirm_path",
     "origins",
     "behind_tls_proxy",
     "allow",
@@ -19,7 +20,10 @@ const TOP: &[&str] = &[
     "password",
 ];
 const TABLES: &[(&str, &[&str])] = &[
-    ("session", &["idle", "absolute", "remember", "max_per_user"]),
+    (
+        "session",
+        &["idle", "absolute", "remember", "max_per_user", "evict", "reload", "clear_site_data"],
+    ),
     ("cookie", &["secure", "prefix", "same_site", "domain", "partitioned"]),
     ("memory", &["max_sessions"]),
     (

@@ -9,6 +9,11 @@ pub fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     from.deserialize_any(Span)
 }
 
+/// The same where nothing is a value of its own.
+pub fn read_optional<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    read(from).map(Some)
+}
+
 struct Span;
 
 impl Visitor<'_> for Span {

@@ -313,6 +313,11 @@ impl Limiter for Throttles {
         let now = now.millis();
         self.twice(now, |last| self.try_take(*key, quota, now, last))
     }
+
+    fn reset(&self, key: &TakeKey) {
+        let own = self.routes(key).remove(key);
+        self.route_entries.give_back(usize::from(own));
+    }
 }
 
 impl Accounts {

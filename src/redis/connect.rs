@@ -34,15 +34,19 @@ pub async fn connect(
     client: &Client,
     database: &Database,
 ) -> RedisResult<(MultiplexedConnection, Vec<Finding>)> {
+    let mut connection = plain(client, database).await?;
+    let findings = probe::probe(&mut connection, database).await?;
+    Ok((connection, findings))
+}
+
+/// Connects within `connect_timeout`, and looks at nothing.
+pub async fn plain(client: &Client, database: &Database) -> RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(database.connect_timeout))
         // Ours is the limit: a second timer for each command would only cost.
         .set_response_timeout(None);
     let connecting = client.get_multiplexed_async_connection_with_config(&config);
-    let mut connection =
-        time::timeout(database.connect_timeout, connecting).await.map_err(|_| timed_out())??;
-    let findings = probe::probe(&mut connection, database).await?;
-    Ok((connection, findings))
+    time::timeout(database.connect_timeout, connecting).await.map_err(|_| timed_out())?
 }
 
 /// What the checks at launch want to know of the way to Redis.

@@ -189,7 +189,7 @@ async fn keep(shared: Arc<Shared>) {
 }
 
 /// From half of the pause to all of it.
-fn with_jitter(pause: Duration) -> Duration {
+pub fn with_jitter(pause: Duration) -> Duration {
     let [random] = secret::random_bytes::<1>().unwrap_or([255]);
     pause / 2 + pause / 2 * u32::from(random) / 255
 }

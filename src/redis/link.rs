@@ -12,12 +12,14 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio::time;
 
 use super::lane::{Lane, MOST_WAITING, unavailable};
+use super::notices::Stream;
 use super::scripts;
 use super::session::is_foreign;
 use crate::config::doctor::Finding;
 use crate::config::redis::{Database, Durability};
 use crate::error::Source;
 use crate::session::StoreError;
+use crate::ticket::Tag;
 
 /// A script with its key and arguments.
 pub type Call = ScriptInvocation<'static>;
@@ -27,6 +29,7 @@ pub struct Link {
     lane: Lane,
     durable: Option<Durable>,
     prefix: String,
+    stream: Stream,
 }
 
 impl Link {
@@ -38,9 +41,10 @@ impl Link {
             Some(durability) => Some(Durable::open(&database, durability).await?),
             None => None,
         };
+        let stream = Stream::new(database.clone())?;
         let (lane, found) = Lane::open(database, Duration::ZERO).await?;
         let findings = found.unwrap_or_else(|error| vec![away(&error)]);
-        Ok((Link { lane, durable, prefix }, findings))
+        Ok((Link { lane, durable, prefix, stream }, findings))
     }
 
     /// There is no connection: whatever is asked would fail at once.
@@ -65,12 +69,56 @@ impl Link {
         self.lane.run(async |connection| call.invoke_async(connection).await).await
     }
 
-    /// The same for a write that is acknowledged only when enough replicas have it.
+    /// The same for one that ends or rewrites something of a user: the notice goes with it, in one
+    /// round trip.
+    pub async fn call_and_tell<T: FromRedisValue>(
+        &self,
+        call: Call,
+        tag: &Tag,
+    ) -> Result<T, StoreError> {
+        let notice = self.stream.notice(tag);
+        let send = async |connection: &mut MultiplexedConnection| {
+            let mut replies = send(connection, [&call, &notice], None).await?.0.into_iter();
+            let reply = replies.next().unwrap_or(Ok(Value::Nil))?;
+            replies.for_each(untold);
+            Ok(reply)
+        };
+        let reply = self.lane.run(send).await;
+        self.stream.tell(tag);
+        from_redis_value(reply?).map_err(unavailable)
+    }
+
+    /// Runs a script that writes, and is acknowledged only when enough replicas have it.
     pub async fn call_durably<T: FromRedisValue>(&self, call: Call) -> Result<T, StoreError> {
         match &self.durable {
-            Some(durable) => durable.call(call).await,
+            Some(durable) => durable.call(call, None).await,
             None => self.call(call).await,
         }
+    }
+
+    /// Both.
+    pub async fn call_durably_and_tell<T: FromRedisValue>(
+        &self,
+        call: Call,
+        tag: &Tag,
+    ) -> Result<T, StoreError> {
+        let Some(durable) = &self.durable else { return self.call_and_tell(call, tag).await };
+        let reply = durable.call(call, Some(self.stream.notice(tag))).await;
+        self.stream.tell(tag);
+        reply
+    }
+
+    /// Tells what is known only after the act; that it was done stands, whatever becomes of this.
+    pub async fn tell(&self, tag: &Tag) {
+        self.stream.tell(tag);
+        let told = self.call::<Value>(self.stream.notice(tag)).await;
+        if let Err(error) = told {
+            tracing::warn!(target: "rocket_identity", "a notice was not written: {error}");
+        }
+    }
+
+    pub fn stream(&self) -> &Stream {
+        &self.stream
     }
 }
 
@@ -107,6 +155,7 @@ struct Durable {
 
 struct Job {
     call: Call,
+    notice: Option<Call>,
     done: oneshot::Sender<Result<Value, StoreError>>,
 }
 
@@ -122,9 +171,13 @@ impl Durable {
         })
     }
 
-    async fn call<T: FromRedisValue>(&self, call: Call) -> Result<T, StoreError> {
+    async fn call<T: FromRedisValue>(
+        &self,
+        call: Call,
+        notice: Option<Call>,
+    ) -> Result<T, StoreError> {
         let (done, mut reply) = oneshot::channel();
-        self.enqueue(Job { call, done })?;
+        self.enqueue(Job { call, notice, done })?;
         let answered = async {
             tokio::select! {
                 biased;
@@ -160,9 +213,15 @@ impl Durable {
         if jobs.is_empty() {
             return;
         }
-        let replies = self.lane.run(async |connection| self.send(connection, &jobs).await).await;
+        let send = async |connection: &mut MultiplexedConnection| {
+            let calls = jobs.iter().map(|job| &job.call);
+            let notices = jobs.iter().filter_map(|job| job.notice.as_ref());
+            send(connection, calls.chain(notices), Some(self.durability)).await
+        };
+        let replies = self.lane.run(send).await;
         match replies {
-            Ok((replies, replicas)) => {
+            Ok((mut replies, replicas)) => {
+                replies.drain(jobs.len()..).for_each(untold);
                 let enough = replicas >= self.durability.wait;
                 for (job, reply) in jobs.into_iter().zip(replies) {
                     let _ = job.done.send(match reply {
@@ -183,52 +242,61 @@ impl Durable {
             }
         }
     }
+}
 
-    /// All of them and one `WAIT` in one round trip; once more where the scripts were flushed.
-    async fn send(
-        &self,
-        connection: &mut MultiplexedConnection,
-        jobs: &[Job],
-    ) -> RedisResult<(Vec<RedisResult<Value>>, u32)> {
-        let mut replies = self.send_once(connection, jobs, false).await?;
-        let lost = |reply: &RedisResult<Value>| {
-            reply.as_ref().is_err_and(|error| error.kind() == NO_SCRIPT)
-        };
-        if replies.0.iter().any(lost) {
-            // Every script bears being run twice.
-            replies = self.send_once(connection, jobs, true).await?;
-        }
-        // What ends the connection must reach the lane, not one job.
-        match replies.0.iter().position(|reply| reply.as_ref().is_err_and(is_of_all)) {
-            Some(at) => {
-                Err(replies.0.swap_remove(at).err().unwrap_or_else(super::connect::timed_out))
-            }
-            None => Ok(replies),
+type Replies = (Vec<RedisResult<Value>>, u32);
+
+/// All of them, and one `WAIT` where that is asked for, in one round trip; once more where the scripts
+/// were flushed. What each replied, and how many replicas have it.
+async fn send<'a>(
+    connection: &mut MultiplexedConnection,
+    calls: impl IntoIterator<Item = &'a Call> + Clone,
+    wait: Option<Durability>,
+) -> RedisResult<Replies> {
+    let mut replies = send_once(connection, calls.clone(), wait, false).await?;
+    let lost =
+        |reply: &RedisResult<Value>| reply.as_ref().is_err_and(|error| error.kind() == NO_SCRIPT);
+    if replies.0.iter().any(lost) {
+        // Every script bears being run twice.
+        replies = send_once(connection, calls, wait, true).await?;
+    }
+    // What ends the connection must reach the lane, not one call.
+    match replies.0.iter().position(|reply| reply.as_ref().is_err_and(is_of_all)) {
+        Some(at) => Err(replies.0.swap_remove(at).err().unwrap_or_else(super::connect::timed_out)),
+        None => Ok(replies),
+    }
+}
+
+async fn send_once<'a>(
+    connection: &mut MultiplexedConnection,
+    calls: impl IntoIterator<Item = &'a Call>,
+    wait: Option<Durability>,
+    load: bool,
+) -> RedisResult<Replies> {
+    let mut batch = pipe();
+    batch.ignore_errors();
+    if load {
+        for script in scripts() {
+            batch.load_script(script).ignore();
         }
     }
+    for call in calls {
+        batch.invoke_script(call);
+    }
+    let Some(Durability { wait, timeout }) = wait else {
+        return Ok((batch.query_async(connection).await?, 0));
+    };
+    let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    batch.cmd("WAIT").arg(wait).arg(millis);
+    let mut replies: Vec<RedisResult<Value>> = batch.query_async(connection).await?;
+    let replicas = replies.pop().unwrap_or(Ok(Value::Nil))?;
+    Ok((replies, from_redis_value(replicas)?))
+}
 
-    async fn send_once(
-        &self,
-        connection: &mut MultiplexedConnection,
-        jobs: &[Job],
-        load: bool,
-    ) -> RedisResult<(Vec<RedisResult<Value>>, u32)> {
-        let mut batch = pipe();
-        batch.ignore_errors();
-        if load {
-            for script in scripts() {
-                batch.load_script(script).ignore();
-            }
-        }
-        for job in jobs {
-            batch.invoke_script(&job.call);
-        }
-        let Durability { wait, timeout } = self.durability;
-        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        batch.cmd("WAIT").arg(wait).arg(millis);
-        let mut replies: Vec<RedisResult<Value>> = batch.query_async(connection).await?;
-        let replicas = replies.pop().unwrap_or(Ok(Value::Nil))?;
-        Ok((replies, from_redis_value(replicas)?))
+/// What was done is done; other processes learn of it when they look.
+fn untold(reply: RedisResult<Value>) {
+    if let Err(error) = reply {
+        tracing::warn!(target: "rocket_identity", "a notice was not written: {error}");
     }
 }
 

@@ -11,8 +11,7 @@ use deadpool_redis::redis::{
 use tokio::time;
 
 use super::connect::timed_out;
-use super::session::SCRIPTS;
-use super::throttle;
+use super::{session, throttle};
 use crate::clock::Clock;
 use crate::config::doctor::Finding;
 use crate::config::redis::Database;
@@ -64,6 +63,13 @@ pub async fn is_master(connection: &mut MultiplexedConnection) -> RedisResult<()
     }
 }
 
+/// Which history of writes this server has; an error where it is a replica.
+pub async fn history(connection: &mut MultiplexedConnection) -> RedisResult<String> {
+    let info: Value = cmd("INFO").arg("replication").query_async(connection).await?;
+    refuse_a_replica(info.clone())?;
+    Ok(fact(&info_text(info)?, "master_replid").unwrap_or_default().to_owned())
+}
+
 async fn ask(
     connection: &mut MultiplexedConnection,
     database: &Database,
@@ -88,11 +94,12 @@ fn questions(database: &Database) -> Pipeline {
     all.cmd("HSET").arg(&key).arg("u").arg(0);
     all.cmd("HGET").arg(&key).arg("u");
     all.cmd("HMGET").arg(&key).arg("u");
-    all.cmd("HEXISTS").arg(&key).arg("u");
-    all.cmd("HKEYS").arg(&key);
     all.cmd("HGETALL").arg(&key);
     all.cmd("HDEL").arg(&key).arg("u");
     all.cmd("PEXPIREAT").arg(&key).arg(1);
+    all.cmd("UNLINK").arg(&key);
+    all.cmd("XADD").arg(&key).arg("*").arg("s").arg("");
+    all.cmd("XREAD").arg("COUNT").arg(1).arg("STREAMS").arg(&key).arg("0-0");
     all.cmd("UNLINK").arg(&key);
     if database.durability.is_some() {
         all.cmd("WAIT").arg(0).arg(1);
@@ -103,21 +110,10 @@ fn questions(database: &Database) -> Pipeline {
 /// Each script once, on a key of its own.
 fn scripts(database: &Database) -> Pipeline {
     let key = probe_key(database);
-    let id = [0u8; 32];
     let now = Clock::system().now().millis();
-    let record = format!("1 {now} {} {now} 0 - -", now + 1_000);
-    let user = format!("0 {now} 0");
-    let (login, touch, end, end_all) = SCRIPTS.each();
-    let mut begin = login.prepare_invoke();
-    begin.key(&key).arg(&id).arg(record).arg(user).arg(now).arg("").arg(1).arg(now).arg(1_000);
     let mut all = pipe();
     all.ignore_errors();
-    all.invoke_script(&begin);
-    all.invoke_script(touch.key(&key).arg(&id).arg(now).arg(now + 1_000));
-    all.invoke_script(end.key(&key).arg(&id));
-    all.invoke_script(&end_all.key(&key));
-    // The revocation that the last script left is nobody's.
-    all.cmd("UNLINK").arg(&key);
+    session::SCRIPTS.try_all(&mut all, &key, now);
     throttle::SCRIPTS.try_all(&mut all, &key, now);
     all
 }

@@ -1,47 +1,30 @@
-//! src/redis/session.rs: the session slice's store: key names, fields, records and scripts.
+//! src/redis/session.rs: the session slice's store: key names, fields and commands.
 
-use std::sync::{Arc, LazyLock};
+mod record;
+mod scripts;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{Cmd, RedisError, Script, Value, from_redis_value};
+use deadpool_redis::redis::{Cmd, RedisError, Value, from_redis_value};
 
+pub use self::record::{Words, number, read_record};
+use self::record::{read_pending, read_user, write_pending, write_record, write_user};
+pub use self::scripts::SCRIPTS;
 use super::Link;
 use crate::clock::Time;
+use crate::config::Evict;
 use crate::secret::Digest;
-use crate::session::{Begun, Found, NewSession, Record, Store, StoreError, StoredUser};
+use crate::session::{
+    Begun, Found, GRACE, MOST_PENDING, NewPending, NewSession, Pending, Record, Rotated, Rotation,
+    Store, StoreError, StoredUser,
+};
 use crate::ticket::{Handle, Tag};
 
-/// Loaded on each new connection, so that a request is one round trip.
-pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
-    login: Script::new(include_str!("scripts/login.lua")),
-    touch: Script::new(include_str!("scripts/touch.lua")),
-    end: Script::new(include_str!("scripts/end.lua")),
-    end_all: Script::new(include_str!("scripts/end_all.lua")),
-    update_user: Script::new(include_str!("scripts/update_user.lua")),
-});
-
-pub struct Scripts {
-    login: Script,
-    touch: Script,
-    end: Script,
-    end_all: Script,
-    update_user: Script,
-}
-
-impl Scripts {
-    pub fn all(&self) -> [&Script; 5] {
-        [&self.login, &self.touch, &self.end, &self.end_all, &self.update_user]
-    }
-
-    /// Login, touch, end and end all.
-    pub fn each(&self) -> (&Script, &Script, &Script, &Script) {
-        (&self.login, &self.touch, &self.end, &self.end_all)
-    }
-}
-
 impl Link {
-    fn key(&self, tag: &Tag) -> Vec<u8> {
+    pub fn key(&self, tag: &Tag) -> Vec<u8> {
         let prefix = self.prefix().as_bytes();
         let mut key = Vec::with_capacity(prefix.len() + 24);
         key.extend_from_slice(prefix);
@@ -101,26 +84,8 @@ impl Store for Link {
     }
 
     async fn begin(&self, tag: &Tag, new: NewSession) -> Result<Begun, StoreError> {
-        let own = new.own_revocation.map(|moment| moment.millis().to_string());
-        let mut call = SCRIPTS.login.prepare_invoke();
-        call.key(self.key(tag))
-            .arg(new.id.as_bytes())
-            .arg(write_record(&new.record))
-            .arg(write_user(&new.user))
-            .arg(new.since.millis())
-            .arg(own.unwrap_or_default())
-            .arg(new.max_per_user)
-            .arg(new.record.created.millis())
-            .arg(u64::try_from(new.idle.as_millis()).unwrap_or(u64::MAX));
-        for replaced in &new.replaces {
-            call.arg(replaced.as_bytes());
-        }
-        // What a login replaces is ended by it, and an end waits for the replicas.
-        let reply: String = match new.replaces.is_empty() {
-            true => self.call(call).await?,
-            false => self.call_durably(call).await?,
-        };
-        Ok(if reply == "kept" { Begun::Kept } else { Begun::RevokedMeanwhile })
+        let reply = self.log_in(tag, &new, b"").await?;
+        begun(&reply).ok_or_else(|| unreadable("not a reply to a login"))
     }
 
     async fn touch(
@@ -138,13 +103,13 @@ impl Store for Link {
     async fn update_user(&self, tag: &Tag, user: StoredUser) -> Result<bool, StoreError> {
         let mut call = SCRIPTS.update_user.prepare_invoke();
         call.key(self.key(tag)).arg(write_user(&user)).arg(user.as_of.millis());
-        self.call(call).await
+        self.call_and_tell(call, tag).await
     }
 
     async fn end(&self, tag: &Tag, id: &Digest) -> Result<bool, StoreError> {
         let mut call = SCRIPTS.end.prepare_invoke();
         call.key(self.key(tag)).arg(id.as_bytes());
-        self.call_durably(call).await
+        self.call_durably_and_tell(call, tag).await
     }
 
     async fn withdraw(&self, tag: &Tag, id: &Digest) -> Result<(), StoreError> {
@@ -156,9 +121,165 @@ impl Store for Link {
     async fn end_all(&self, tag: &Tag) -> Result<Time, StoreError> {
         let mut call = SCRIPTS.end_all.prepare_invoke();
         call.key(self.key(tag));
-        let moment = self.call_durably(call).await?;
+        let moment = self.call_durably_and_tell(call, tag).await?;
         Ok(Time::from_millis(moment))
     }
+
+    async fn list(
+        &self,
+        tag: &Tag,
+        now: Time,
+        idle: Duration,
+    ) -> Result<Vec<(Arc<Record>, Time)>, StoreError> {
+        let mut call = SCRIPTS.list.prepare_invoke();
+        call.key(self.key(tag)).arg(now.millis()).arg(millis(idle));
+        let reply: Vec<Vec<u8>> = self.call(call).await?;
+        let pairs = reply.as_chunks::<2>().0;
+        // What cannot be read is no session.
+        Ok(pairs.iter().filter_map(|[record, seen]| listed(record, seen)).collect())
+    }
+
+    async fn end_by_handle(&self, tag: &Tag, handle: &Handle) -> Result<bool, StoreError> {
+        let mut call = SCRIPTS.end_by_handle.prepare_invoke();
+        call.key(self.key(tag)).arg(handle.to_string());
+        self.call_durably_and_tell(call, tag).await
+    }
+
+    async fn end_others(
+        &self,
+        tag: &Tag,
+        keep: &Handle,
+        now: Time,
+        idle: Duration,
+    ) -> Result<(Time, usize), StoreError> {
+        let mut call = SCRIPTS.end_others.prepare_invoke();
+        call.key(self.key(tag)).arg(keep.to_string()).arg(now.millis()).arg(millis(idle));
+        let (moment, ended) = self.call_durably_and_tell(call, tag).await?;
+        Ok((Time::from_millis(moment), ended))
+    }
+
+    async fn rotate(&self, tag: &Tag, old: &Digest, new: Rotation) -> Result<Rotated, StoreError> {
+        let mut call = SCRIPTS.rotate.prepare_invoke();
+        call.key(self.key(tag))
+            .arg(old.as_bytes())
+            .arg(new.id.as_bytes())
+            .arg(new.authenticated_at.millis())
+            .arg(new.now.millis())
+            .arg(millis(new.idle))
+            .arg(millis(GRACE));
+        let reply: Option<(Vec<u8>, Vec<u8>)> = self.call(call).await?;
+        let Some((record, seen)) = reply else {
+            return Ok(Rotated::Gone);
+        };
+        let (record, seen) = listed(&record, &seen).ok_or_else(|| unreadable("not a record"))?;
+        Ok(Rotated::Done(record, seen))
+    }
+
+    async fn begin_pending(&self, tag: &Tag, new: NewPending) -> Result<Begun, StoreError> {
+        let NewPending { id, pending, own_revocation, idle } = new;
+        let own = own_revocation.map(|moment| moment.millis().to_string());
+        let mut call = SCRIPTS.pending.prepare_invoke();
+        call.key(self.key(tag))
+            .arg(id.as_bytes())
+            .arg(write_pending(&pending))
+            .arg(pending.since.millis())
+            .arg(own.unwrap_or_default())
+            .arg(MOST_PENDING)
+            .arg(pending.begun.millis())
+            .arg(millis(idle));
+        let reply: String = self.call(call).await?;
+        begun(&reply).ok_or_else(|| unreadable("not a reply to a login"))
+    }
+
+    async fn find_pending(&self, tag: &Tag, id: &Digest) -> Result<Option<Pending>, StoreError> {
+        let mut command = Cmd::new();
+        command.arg("HGET").arg(self.key(tag)).arg(&field(b"p:", id));
+        let query = async |connection: &mut MultiplexedConnection| {
+            command.query_async::<Option<Vec<u8>>>(connection).await
+        };
+        let Some(line) = self.run(query).await? else {
+            return Ok(None);
+        };
+        let pending = read_pending(&line).ok_or_else(|| unreadable("not a login that waits"))?;
+        Ok(Some(pending))
+    }
+
+    async fn confirm_pending(
+        &self,
+        tag: &Tag,
+        id: &Digest,
+        new: NewSession,
+    ) -> Result<Option<Begun>, StoreError> {
+        let reply = self.log_in(tag, &new, id.as_bytes()).await?;
+        match reply == "gone" {
+            true => Ok(None),
+            false => begun(&reply).map(Some).ok_or_else(|| unreadable("not a reply to a login")),
+        }
+    }
+}
+
+impl Link {
+    /// `waited` is the id of the login that this session confirms, or empty.
+    async fn log_in(
+        &self,
+        tag: &Tag,
+        new: &NewSession,
+        waited: &[u8],
+    ) -> Result<String, StoreError> {
+        let own = new.own_revocation.map(|moment| moment.millis().to_string());
+        let evict = match new.evict {
+            Evict::Oldest => "oldest",
+            Evict::Refuse => "refuse",
+        };
+        let mut call = SCRIPTS.login.prepare_invoke();
+        call.key(self.key(tag))
+            .arg(new.id.as_bytes())
+            .arg(write_record(&new.record))
+            .arg(write_user(&new.user))
+            .arg(new.since.millis())
+            .arg(own.unwrap_or_default())
+            .arg(new.max_per_user)
+            .arg(new.record.created.millis())
+            .arg(millis(new.idle))
+            .arg(evict)
+            .arg(waited);
+        for replaced in &new.replaces {
+            call.arg(replaced.as_bytes());
+        }
+        // What a login replaces is ended by it, and an end waits for the replicas.
+        if !new.replaces.is_empty() {
+            return self.call_durably_and_tell(call, tag).await;
+        }
+        let reply: String = self.call(call).await?;
+        if reply == "evicted" {
+            // Only now it is known that something ended.
+            self.tell(tag).await;
+        }
+        Ok(reply)
+    }
+}
+
+fn begun(reply: &str) -> Option<Begun> {
+    match reply {
+        "kept" | "evicted" => Some(Begun::Kept),
+        "revoked" => Some(Begun::RevokedMeanwhile),
+        "many" => Some(Begun::TooMany),
+        _ => None,
+    }
+}
+
+/// A record as a script gives it, with when it was last seen or nothing.
+fn listed(record: &[u8], seen: &[u8]) -> Option<(Arc<Record>, Time)> {
+    let record = read_record(record)?;
+    let seen = match seen {
+        b"" => record.created,
+        seen => Time::from_millis(std::str::from_utf8(seen).ok()?.parse().ok()?),
+    };
+    Some((Arc::new(record), seen))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn three(reply: Value) -> Option<[Value; 3]> {
@@ -168,7 +289,7 @@ fn three(reply: Value) -> Option<[Value; 3]> {
     }
 }
 
-/// `s:` or `t:` and the digest, as raw bytes.
+/// `s:`, `t:` or `p:` and the digest, as raw bytes.
 fn field(kind: &[u8; 2], id: &Digest) -> [u8; 34] {
     let mut field = [0; 34];
     field[..2].copy_from_slice(kind);
@@ -176,138 +297,11 @@ fn field(kind: &[u8; 2], id: &Digest) -> [u8; 34] {
     field
 }
 
-/// A record as it lies in Redis, one line of words:
-/// `1 <created> <end> <authenticated at> <0 or 1: remembered> <handle> <address or -> [<agent>]`.
-///
-/// Words and not JSON: each guarded request reads one, and each session pays for its bytes.
-fn write_record(record: &Record) -> String {
-    let Record { handle, created, end, authenticated_at, remembered, user_agent, address } = record;
-    let (created, end, at) = (created.millis(), end.millis(), authenticated_at.millis());
-    let address = address.map_or_else(|| "-".to_owned(), |address| address.to_string());
-    let remembered = u8::from(*remembered);
-    let mut line = format!("1 {created} {end} {at} {remembered} {handle} {address}");
-    if let Some(agent) = user_agent {
-        line.push(' ');
-        line.push_str(agent);
-    }
-    line
-}
-
-fn read_record(line: &[u8]) -> Option<Record> {
-    let mut words = Words(line);
-    (words.next()? == b"1").then_some(())?;
-    let (created, end, authenticated_at) = (words.time()?, words.time()?, words.time()?);
-    let remembered = match words.next()? {
-        b"0" => false,
-        b"1" => true,
-        _ => return None,
-    };
-    let handle = Handle::parse(words.next()?)?;
-    // The address is the last word where there is no agent.
-    let (address, agent) = match words.next() {
-        Some(address) => (address, Some(words.0)),
-        None => (words.0, None),
-    };
-    let address = match address {
-        b"-" => None,
-        address => Some(std::str::from_utf8(address).ok()?.parse().ok()?),
-    };
-    let user_agent = match agent {
-        Some(agent) => Some(std::str::from_utf8(agent).ok()?.into()),
-        None => None,
-    };
-    Some(Record { handle, created, end, authenticated_at, remembered, user_agent, address })
-}
-
-/// A user as it lies in Redis: `<version> <as of> <JSON>`.
-fn write_user(user: &StoredUser) -> String {
-    format!("{} {} {}", user.version, user.as_of.millis(), user.json)
-}
-
-fn read_user(line: &[u8]) -> Option<StoredUser> {
-    let mut words = Words(line);
-    let version = u32::try_from(number(words.next()?)?).ok()?;
-    let as_of = words.time()?;
-    Some(StoredUser { version, as_of, json: std::str::from_utf8(words.0).ok()?.into() })
-}
-
-/// What is left of a line of words with one space between them.
-struct Words<'a>(&'a [u8]);
-
-impl<'a> Words<'a> {
-    /// The next word that has a space behind it.
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (word, rest) = self.0.split_at(self.0.iter().position(|byte| *byte == b' ')?);
-        self.0 = &rest[1..];
-        Some(word)
-    }
-
-    fn time(&mut self) -> Option<Time> {
-        number(self.next()?).map(Time::from_millis)
-    }
-}
-
-fn number(digits: &[u8]) -> Option<u64> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+pub fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::Unreadable(cause.into())
 }
 
 /// What lies there is not ours to read: a key of another type.
 pub fn is_foreign(error: &RedisError) -> bool {
     error.code() == Some("WRONGTYPE")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_and_a_user_read_back_as_they_were_written() {
-        for (user_agent, address) in [
-            (None, None),
-            (Some("Mozilla/5.0 (X11; Linux) - é"), Some([192, 0, 2, 1].into())),
-            (Some("-"), Some(std::net::Ipv6Addr::LOCALHOST.into())),
-            (Some(""), None),
-        ] {
-            let record = Record {
-                handle: Handle::random().unwrap(),
-                created: Time::from_millis(1),
-                end: Time::from_millis(u64::MAX),
-                authenticated_at: Time::from_millis(3),
-                remembered: user_agent.is_some(),
-                user_agent: user_agent.map(Into::into),
-                address,
-            };
-            assert_eq!(read_record(write_record(&record).as_bytes()), Some(record));
-        }
-        let json = "{\"name\": \"Ada Lovelace\"}".into();
-        let user = StoredUser { version: 7, json, as_of: Time::from_millis(5) };
-        assert_eq!(read_user(write_user(&user).as_bytes()), Some(user));
-    }
-
-    #[test]
-    fn what_is_neither_is_not_taken_for_one() {
-        let good = "1 1 2 3 0 AAAAAAAAAAAAAAAAAAAAAA - agent";
-        assert!(read_record(good.as_bytes()).is_some());
-        for bad in [
-            "",
-            "1",
-            "{}",
-            &good[2..],
-            &good.replacen('1', "2", 1),
-            &good.replace(" 0 ", " 2 "),
-            &good.replace(" - ", " 1.2.3 "),
-            &good.replace("AA ", "A "),
-            "1 -1 2 3 0 x -",
-        ] {
-            assert!(read_record(bad.as_bytes()).is_none(), "{bad}");
-        }
-        assert!(read_record(b"\xff").is_none());
-        for bad in ["", "1", "1 2", "x 2 {}", "1 x {}"] {
-            assert!(read_user(bad.as_bytes()).is_none(), "{bad}");
-        }
-    }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use deadpool_redis::redis::{Pipeline, Script};
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::{Cmd, Pipeline, Script};
 
 use super::Link;
 use crate::clock::Time;
@@ -188,6 +189,14 @@ impl Store for Link {
             .arg(SKEW);
         let (allowed, tat) = self.call(call).await?;
         Ok(Verdict::of_route(Ask { allowed, tat }, quota, now))
+    }
+
+    async fn reset(&self, key: &TakeKey) -> Result<(), StoreError> {
+        let key = self.throttle_key('r', key);
+        let unlink = async |connection: &mut MultiplexedConnection| {
+            Cmd::new().arg("UNLINK").arg(&key).query_async::<()>(connection).await
+        };
+        Ok(self.run(unlink).await?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::clock::Time;
 use crate::ticket::Handle;
 
-/// A session as its login made it; nothing in it changes afterwards.
+/// A session as its login made it; nothing in it changes afterwards but by a step-up.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
     pub handle: Handle,
@@ -14,6 +14,9 @@ pub struct Record {
     pub end: Time,
     pub authenticated_at: Time,
     pub remembered: bool,
+    /// A step-up gave the session another id: this one is never fresh and never touched, and `end`
+    /// is at hand.
+    pub superseded: bool,
     pub user_agent: Option<Box<str>>,
     pub address: Option<IpAddr>,
 }
@@ -26,6 +29,23 @@ pub struct StoredUser {
     pub json: Box<str>,
     /// The moment that the application's own data was read at, or before.
     pub as_of: Time,
+}
+
+/// A login that waits for its second factor. It opens nothing but the routes that confirm it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pending {
+    pub user: StoredUser,
+    pub remembered: bool,
+    pub user_agent: Option<Box<str>>,
+    pub address: Option<IpAddr>,
+    /// What it waits for, such as `totp`.
+    pub step: Box<str>,
+    /// The application's own note of it.
+    pub note: Box<str>,
+    /// The beginning of the login's request: a revocation of all from then on refuses it.
+    pub since: Time,
+    pub begun: Time,
+    pub end: Time,
 }
 
 /// At most 120 bytes of a `User-Agent`, cut between characters.

@@ -1,22 +1,29 @@
 //! src/session/service.rs: begin, resume and end a session; the lifetimes are decided here.
 
+mod devices;
+mod pending;
+mod step_up;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use super::home::Home;
 use super::record::cut_agent;
 use super::{Begun, Found, NewSession, Record, Session, Store, StoreError, StoredUser};
 use crate::clock::{Clock, Time};
 use crate::config::Lifetimes;
 use crate::error::{Failure, Reason};
+use crate::secret::NoEntropy;
 use crate::ticket::{Handle, Tag, Ticket};
 
 /// The sessions of one fairing.
-pub struct Sessions {
+pub struct Service {
     store: Arc<dyn Store>,
     clock: Clock,
     lifetimes: Lifetimes,
+    home: Arc<Home>,
 }
 
 /// What a login brings along.
@@ -28,7 +35,7 @@ pub struct Login<'a> {
     pub address: Option<IpAddr>,
     /// The tickets that the request presented: their sessions end.
     pub presented: &'a [Ticket],
-    /// A revocation of all by this same request.
+    /// A revocation of all, or of all others, by this same request.
     pub own_revocation: Option<Time>,
 }
 
@@ -44,9 +51,17 @@ pub enum Resumed {
     },
 }
 
-impl Sessions {
+impl Service {
     pub fn new(store: Arc<dyn Store>, clock: Clock, lifetimes: Lifetimes) -> Self {
-        Sessions { store, clock, lifetimes }
+        let home = Home::new(store.clone(), clock.clone(), lifetimes.idle, "".into());
+        Service { store, clock, lifetimes, home: Arc::new(home) }
+    }
+
+    /// The same for the fairing of that name, which errors tell.
+    pub fn named(self, fairing: Arc<str>) -> Self {
+        let Service { store, clock, lifetimes, .. } = self;
+        let home = Home::new(store.clone(), clock.clone(), lifetimes.idle, fairing);
+        Service { store, clock, lifetimes, home: Arc::new(home) }
     }
 
     /// It is known, without asking, that no session can be kept at present.
@@ -77,60 +92,94 @@ impl Sessions {
             return Ok(Resumed::Gone);
         }
         let mut untouched = None;
-        if now.since(seen) >= self.lifetimes.idle / 10 {
+        if now.since(seen) >= self.lifetimes.idle / 10 && !record.superseded {
             seen = now;
             expires = self.expiry(&record, seen);
             // Boxed: it is taken seldom, and every request would carry the room for it.
             let touch = Box::pin(self.store.touch(ticket.tag(), &id, seen, expires));
             untouched = touch.await.err();
         }
-        Ok(Resumed::Live { session: Session::new(record, seen, expires), user, untouched })
+        let session = self.session(ticket.tag(), record, seen);
+        Ok(Resumed::Live { session, user, untouched })
     }
 
     /// Begins a session under a new ticket and ends those that the request presented.
     pub async fn begin(&self, login: Login<'_>) -> Result<(Ticket, Session), Failure> {
         let ticket = Ticket::random(login.tag)?;
-        let now = self.clock.now();
-        let life = match login.remembered {
+        let (own, foreign): (Vec<_>, Vec<_>) =
+            login.presented.iter().partition(|presented| *presented.tag() == login.tag);
+        let record = self.record(
+            login.remembered,
+            login.user_agent.map(cut_agent),
+            login.address,
+            self.clock.now(),
+        )?;
+        let (new, session) = self.new_session(&ticket, record, login.user, own);
+        let new = NewSession { own_revocation: login.own_revocation, ..new };
+        kept(self.store.begin(&login.tag, new).await.map_err(failed)?)?;
+        self.end_foreign(&ticket, foreign).await?;
+        Ok((ticket, session))
+    }
+
+    /// A session of that moment.
+    fn record(
+        &self,
+        remembered: bool,
+        user_agent: Option<Box<str>>,
+        address: Option<IpAddr>,
+        now: Time,
+    ) -> Result<Record, NoEntropy> {
+        let life = match remembered {
             true => self.lifetimes.remember,
             false => self.lifetimes.absolute,
         };
-        let record = Record {
+        Ok(Record {
             handle: Handle::random()?,
             created: now,
             end: now.after(life),
             authenticated_at: now,
-            remembered: login.remembered,
-            user_agent: login.user_agent.map(cut_agent),
-            address: login.address,
-        };
-        let expires = self.expiry(&record, now);
-        let session = Session::new(Arc::new(record.clone()), now, expires);
-        let (own, foreign): (Vec<_>, Vec<_>) =
-            login.presented.iter().partition(|presented| *presented.tag() == login.tag);
+            remembered,
+            superseded: false,
+            user_agent,
+            address,
+        })
+    }
+
+    /// What a store keeps of it, and what a handler gets.
+    fn new_session(
+        &self,
+        ticket: &Ticket,
+        record: Record,
+        user: StoredUser,
+        replaces: Vec<&Ticket>,
+    ) -> (NewSession, Session) {
+        let now = record.created;
+        let id = ticket.digest();
+        let session = self.session(ticket.tag(), Arc::new(record.clone()), now);
         let new = NewSession {
-            id: ticket.digest(),
+            id,
             record,
-            expires,
-            since: login.user.as_of,
-            user: login.user,
-            own_revocation: login.own_revocation,
-            replaces: own.iter().map(|ticket| ticket.digest()).collect(),
+            expires: session.expires,
+            since: user.as_of,
+            user,
+            own_revocation: None,
+            replaces: replaces.iter().map(|ticket| ticket.digest()).collect(),
             max_per_user: self.lifetimes.max_per_user,
+            evict: self.lifetimes.evict,
             idle: self.lifetimes.idle,
         };
-        match self.store.begin(&login.tag, new).await.map_err(failed)? {
-            Begun::Kept => {}
-            Begun::RevokedMeanwhile => return Err(Reason::RevokedMeanwhile.into()),
-            Begun::Full => return Err(Reason::StoreFull.into()),
-        }
+        (new, session)
+    }
+
+    /// Ends the sessions of other users that a login's request presented, or takes the login back.
+    async fn end_foreign(&self, ticket: &Ticket, foreign: Vec<&Ticket>) -> Result<(), Failure> {
         let ended = self.end_each(foreign).await;
         if let Some(failure) = ended.into_iter().find_map(Result::err) {
             // Two logins at once in one browser would be worse than none.
             let _ = self.store.withdraw(ticket.tag(), &ticket.digest()).await;
             return Err(failure);
         }
-        Ok((ticket, session))
+        Ok(())
     }
 
     /// Ends the session of each ticket, all at once; false where there was none.
@@ -155,12 +204,24 @@ impl Sessions {
         self.store.end_all(tag).await.map_err(failed)
     }
 
-    /// `min(created + absolute, seen + idle)`; a remembered session has no idle limit.
     fn expiry(&self, record: &Record, seen: Time) -> Time {
-        match record.remembered {
-            true => record.end,
-            false => record.end.min(seen.after(self.lifetimes.idle)),
-        }
+        self.home.expiry(record, seen)
+    }
+
+    /// What a handler gets.
+    fn session(&self, tag: &Tag, record: Arc<Record>, last_seen: Time) -> Session {
+        let expires = self.expiry(&record, last_seen);
+        Session { record, last_seen, expires, home: self.home.clone(), tag: *tag }
+    }
+}
+
+/// The session was kept, or why not.
+fn kept(begun: Begun) -> Result<(), Failure> {
+    match begun {
+        Begun::Kept => Ok(()),
+        Begun::RevokedMeanwhile => Err(Reason::RevokedMeanwhile.into()),
+        Begun::TooMany => Err(Reason::TooManySessions.into()),
+        Begun::Full => Err(Reason::StoreFull.into()),
     }
 }
 

@@ -330,6 +330,13 @@ pub async fn a_password_reset_forgets_the_devices(bench: Bench) {
 }
 
 pub async fn a_route_has_its_own_quota_and_key(mut bench: Bench) {
+    let quota = Quota::new(1, Duration::from_secs(60)).unwrap();
+    let key = TakeKey::of("reset it", &"ada");
+    for _ in 0..2 {
+        let taken = async || bench.store.take(&key, quota, bench.now).await.unwrap().is_allowed();
+        assert!(taken().await && !taken().await);
+        bench.store.reset(&key).await.unwrap();
+    }
     let quota = Quota::new(3, Duration::from_secs(60)).unwrap();
     let key = |throttle: &str| TakeKey::of(throttle, &AddressKey::V4(1));
     for left in (0..3).rev() {

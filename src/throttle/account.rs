@@ -28,6 +28,12 @@ impl AccountKey {
         AccountKey(key)
     }
 
+    /// From what `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut key = [0; 16];
+        secret::decode(text.as_bytes(), &mut key).then_some(AccountKey(key))
+    }
+
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -59,6 +65,7 @@ mod tests {
         for name in ["a da", "adá", "ad", "adaa", "", "ada\0"] {
             assert_ne!(AccountKey::of("", name), ada, "{name:?}");
         }
+        assert_eq!(AccountKey::parse(&ada.to_string()), Some(ada));
         assert_eq!(AccountKey::of("", "ÉMILE"), AccountKey::of("", "émile"));
     }
 

@@ -19,6 +19,11 @@ impl AddressKey {
             IpAddr::V6(address) => AddressKey::V6((address.to_bits() >> 64) as u64),
         }
     }
+
+    /// From what `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.strip_suffix("/64").unwrap_or(text).parse().ok().map(Self::of)
+    }
 }
 
 /// As a store's key has it: `192.0.2.1`, or `2001:db8::/64`.
@@ -48,6 +53,9 @@ mod tests {
         assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff:ffff:ffff:ffff"));
         assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
         assert_eq!(key("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
+        for address in ["192.0.2.1", "2001:db8:1:2::1"] {
+            assert_eq!(AddressKey::parse(&key(address).to_string()), Some(key(address)));
+        }
     }
 
     #[test]

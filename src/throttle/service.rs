@@ -32,6 +32,20 @@ pub struct Decision {
     pub failure: Option<StoreError>,
 }
 
+/// Who let an attempt through, which is told what became of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct By {
+    pub known_device: bool,
+    /// This process's own limiter.
+    pub fallback: bool,
+}
+
+impl Decision {
+    pub fn by(&self) -> By {
+        By { known_device: self.known_device, fallback: self.failure.is_some() }
+    }
+}
+
 impl Service {
     pub fn new(
         fairing: Arc<str>,
@@ -72,12 +86,12 @@ impl Service {
     pub async fn succeeded(
         &self,
         attempt: &Attempt,
-        decision: &Decision,
+        by: By,
         device: Option<Digest>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let success = Success { paid: !decision.known_device, device };
-        if decision.failure.is_some() {
+        let success = Success { paid: !by.known_device, device };
+        if by.fallback {
             self.fallback.succeeded(attempt, &success, now, &self.rules);
             return Ok(());
         }
@@ -92,9 +106,9 @@ impl Service {
     }
 
     /// Nobody looked at what was attempted: it costs nothing.
-    pub async fn undo(&self, attempt: &Attempt, decision: &Decision) -> Result<(), StoreError> {
-        let (now, known) = (self.clock.now(), decision.known_device);
-        if decision.failure.is_some() {
+    pub async fn undo(&self, attempt: &Attempt, by: By) -> Result<(), StoreError> {
+        let (now, known) = (self.clock.now(), by.known_device);
+        if by.fallback {
             self.fallback.undo(attempt, known, now, &self.rules);
             return Ok(());
         }
@@ -116,6 +130,15 @@ impl Service {
             Err(error) => (self.fallback.take(key, quota, now), Some(error)),
         };
         Decision { verdict, known_device: false, failure }
+    }
+
+    /// Empties the bucket of a route.
+    pub async fn reset(&self, key: &TakeKey, by: By) -> Result<(), StoreError> {
+        if by.fallback {
+            self.fallback.reset(key);
+            return Ok(());
+        }
+        self.store.reset(key).await
     }
 }
 
@@ -162,6 +185,10 @@ mod tests {
         async fn take(&self, _: &TakeKey, _: Quota, _: Time) -> Result<Verdict, StoreError> {
             Err(StoreError::Failed("away".into()))
         }
+
+        async fn reset(&self, _: &TakeKey) -> Result<(), StoreError> {
+            Err(StoreError::Failed("away".into()))
+        }
     }
 
     /// One account and one address, whoever asks.
@@ -190,6 +217,8 @@ mod tests {
         fn take(&self, _: &TakeKey, quota: Quota, now: Time) -> Verdict {
             Verdict::of(true, State { bucket: Bucket::Route, quota, tat: 0 }, now.millis())
         }
+
+        fn reset(&self, _: &TakeKey) {}
     }
 
     fn throttle(store: Arc<dyn Store>, fallback: Arc<dyn Limiter>) -> Service {
@@ -207,9 +236,9 @@ mod tests {
         }
         let refused = throttle.attempt(&ada).await;
         assert_eq!(refused.verdict.retry_after(), Some(Duration::from_secs(30)));
-        throttle.succeeded(&ada, &refused, None).await.unwrap();
+        throttle.succeeded(&ada, refused.by(), None).await.unwrap();
         assert!(throttle.attempt(&ada).await.verdict.is_allowed());
-        throttle.undo(&ada, &refused).await.unwrap();
+        throttle.undo(&ada, refused.by()).await.unwrap();
         let quota = Quota::new(1, Duration::from_secs(1)).unwrap();
         let taken = throttle.take(&TakeKey::of("mail", &"ada"), quota).await;
         assert!(taken.verdict.is_allowed() && taken.failure.is_some());
@@ -225,10 +254,10 @@ mod tests {
         assert!(decision.failure.is_none());
         assert_eq!(store.0.lock().unwrap().0.failures, 1);
         assert_eq!(*fallback.0.lock().unwrap(), (Account::default(), 0));
-        throttle_of_two.succeeded(&ada, &decision, None).await.unwrap();
+        throttle_of_two.succeeded(&ada, decision.by(), None).await.unwrap();
         assert_eq!(store.0.lock().unwrap().0.failures, 0);
         let away = throttle(Arc::new(Away), fallback);
-        assert!(away.succeeded(&ada, &decision, None).await.is_err());
+        assert!(away.succeeded(&ada, decision.by(), None).await.is_err());
         assert!(matches!(away.forget_devices(&ada.account).await, Err(StoreError::NotReplicated)));
     }
 }

@@ -55,6 +55,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Asks one bucket, and charges it where it allows it.
     async fn take(&self, key: &TakeKey, quota: Quota, now: Time) -> Result<Verdict, StoreError>;
+
+    /// Empties that one bucket.
+    async fn reset(&self, key: &TakeKey) -> Result<(), StoreError>;
 }
 
 /// The same in this process: it takes no time and cannot fail.
@@ -64,6 +67,7 @@ pub trait Limiter: Send + Sync + 'static {
     fn undo(&self, attempt: &Attempt, known_device: bool, now: Time, rules: &Rules);
     fn forget_devices(&self, account: &AccountKey);
     fn take(&self, key: &TakeKey, quota: Quota, now: Time) -> Verdict;
+    fn reset(&self, key: &TakeKey);
 }
 
 #[async_trait]
@@ -106,6 +110,11 @@ impl<L: Limiter> Store for L {
 
     async fn take(&self, key: &TakeKey, quota: Quota, now: Time) -> Result<Verdict, StoreError> {
         Ok(Limiter::take(self, key, quota, now))
+    }
+
+    async fn reset(&self, key: &TakeKey) -> Result<(), StoreError> {
+        Limiter::reset(self, key);
+        Ok(())
     }
 }
 

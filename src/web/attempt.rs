@@ -3,12 +3,12 @@
 
 use super::auth::Auth;
 use super::client;
-use super::core::Mode;
 use super::device::Devices;
 use super::login::{Begin, Login};
 use crate::error::{Error, Failure, Reason};
 use crate::event::Event;
-use crate::throttle::{self, AccountKey, AddressKey, Decision};
+use crate::secret::Digest;
+use crate::throttle::{self, AccountKey, AddressKey, By};
 use crate::user::User;
 
 /// An attempt to log in that the throttle has let through, made by [`Auth::attempt`].
@@ -24,7 +24,7 @@ pub struct Attempt<'a, 'r, U> {
 /// What was asked, and what was answered.
 pub struct Counted {
     attempt: throttle::Attempt,
-    decision: Decision,
+    by: By,
 }
 
 /// What the throttle is told of a login.
@@ -33,8 +33,49 @@ pub enum Door {
     None,
     /// The attempt that it let through was right.
     Passed(Counted),
+    /// The same, and a second factor came in another request.
+    Waited(Counted),
     /// Another proof than a password brought the user in.
     Vouched(AccountKey),
+}
+
+/// What a login that waits for a second factor remembers of it; in the store no name is readable.
+impl Door {
+    pub fn note(&self) -> String {
+        match self {
+            Door::None => String::new(),
+            Door::Passed(Counted { attempt, by }) | Door::Waited(Counted { attempt, by }) => {
+                format!(
+                    "{} {} {} {}",
+                    attempt.account,
+                    attempt.address,
+                    u8::from(by.known_device),
+                    u8::from(by.fallback),
+                )
+            }
+            Door::Vouched(account) => account.to_string(),
+        }
+    }
+
+    /// `device` is the one that the confirming request shows.
+    pub fn read(note: &str, device: impl FnOnce(&AccountKey) -> Option<Digest>) -> Self {
+        let words: Vec<_> = note.split(' ').collect();
+        let account = words.first().and_then(|word| AccountKey::parse(word));
+        match (account, &*words) {
+            (Some(account), [_]) => Door::Vouched(account),
+            (Some(account), [_, address, known, fallback]) => {
+                let Some(address) = AddressKey::parse(address) else { return Door::None };
+                let device = device(&account);
+                // As it was when it was charged, whatever this request shows.
+                let by = By { known_device: *known == "1", fallback: *fallback == "1" };
+                Door::Waited(Counted {
+                    attempt: throttle::Attempt { account, address, device },
+                    by,
+                })
+            }
+            _ => Door::None,
+        }
+    }
 }
 
 impl<'a, 'r, U: User> Attempt<'a, 'r, U> {
@@ -61,8 +102,8 @@ impl<'a, 'r, U: User> Attempt<'a, 'r, U> {
     /// Nobody looked at the password: the table did not answer, or too many hashes were waiting. Takes
     /// back what the attempt cost, so that those who retry are not locked out.
     pub async fn undo(self) {
-        let Counted { attempt, decision } = &self.counted;
-        if let Err(cause) = self.auth.core().throttle.undo(attempt, decision).await {
+        let Counted { attempt, by } = &self.counted;
+        if let Err(cause) = self.auth.core().throttle.undo(attempt, *by).await {
             self.auth.tell(Event::new(Event::THROTTLE_FAILED).cause(&cause));
         }
     }
@@ -111,11 +152,7 @@ impl<'r, U: User> Auth<'r, U> {
     /// these statuses and the fields are on the response, whatever page you show.
     pub async fn attempt(&self, name: &str) -> Result<Attempt<'_, 'r, U>, Error> {
         let core = self.core();
-        let sessions = match &core.mode {
-            Mode::Sessions(mode) => Some(&mode.sessions),
-            #[cfg(feature = "jwt")]
-            Mode::Tokens(_) => None,
-        };
+        let sessions = core.mode.sessions().map(|mode| &mode.sessions);
         if let Some(sessions) = sessions {
             if sessions.is_away() {
                 let failure = Failure::unavailable("the store of sessions is away");
@@ -140,7 +177,9 @@ impl<'r, U: User> Auth<'r, U> {
             }
         }
         match decision.verdict.rate_limit("") {
-            None => Ok(Attempt { auth: self, name, counted: Counted { attempt, decision } }),
+            None => {
+                Ok(Attempt { auth: self, name, counted: Counted { attempt, by: decision.by() } })
+            }
             Some(limit) => {
                 let code = Reason::TooManyAttempts.code();
                 self.tell_of_client(Event::new(Event::THROTTLED).reason(code).cause(&limit.policy));
@@ -174,18 +213,20 @@ impl<'r, U: User> Auth<'r, U> {
         let mut devices = core.mode.cookie().map(read);
         let told = match door {
             Door::None => return,
-            Door::Passed(Counted { attempt, decision }) => {
+            Door::Passed(Counted { attempt, by }) | Door::Waited(Counted { attempt, by }) => {
                 let device = match &mut devices {
                     // What this process alone knows must not take the place of what the store knows.
-                    _ if decision.failure.is_some() => None,
-                    Some(devices) if decision.known_device => {
+                    _ if by.fallback => None,
+                    // What this request shows need not be what was known then.
+                    Some(_) if by.known_device && matches!(door, Door::Waited(_)) => None,
+                    Some(devices) if by.known_device => {
                         devices.used(&attempt.account);
                         attempt.device
                     }
                     Some(devices) => devices.renew(&attempt.account).ok(),
                     None => None,
                 };
-                let told = core.throttle.succeeded(attempt, decision, device).await;
+                let told = core.throttle.succeeded(attempt, *by, device).await;
                 told.map(|()| device.is_some())
             }
             Door::Vouched(account) => {
@@ -203,17 +244,23 @@ impl<'r, U: User> Auth<'r, U> {
         }
     }
 
-    fn throttle_attempt(&self, account: AccountKey) -> throttle::Attempt {
+    /// The device by which this browser is known to the account.
+    pub(super) fn device_of(&self, account: &AccountKey) -> Option<Digest> {
         let core = self.core();
         let devices = core.mode.cookie().map(|_| Devices::read(&core.device, self.request()));
+        devices.and_then(|devices| devices.of(account))
+    }
+
+    fn throttle_attempt(&self, account: AccountKey) -> throttle::Attempt {
+        let core = self.core();
         throttle::Attempt {
             account,
             address: AddressKey::of(client::address(core, self.request())),
-            device: devices.and_then(|devices| devices.of(&account)),
+            device: self.device_of(&account),
         }
     }
 
-    fn tell_of_client(&self, event: Event) {
+    pub(super) fn tell_of_client(&self, event: Event) {
         let client = client::known_address(self.core(), self.request());
         self.core().events.emit(event.address(client));
     }

@@ -1,13 +1,14 @@
 //! src/web/auth.rs: how a handler acts: begin a login and end it, on behalf of the browser.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
 
 use super::attempt::Door;
 use super::client;
-use super::cookie::CredentialCookie;
+use super::cookie::{CredentialCookie, Presented};
 use super::core::{Core, Mode, SessionMode, is_missing};
 use super::login::{Begin, Login};
 use super::outcome;
@@ -99,6 +100,7 @@ impl<'r, U: User> Auth<'r, U> {
             Mode::Tokens(_) => Ok(Vec::new()),
         };
         let ended = ended.map_err(|failure| self.failed(failure))?;
+        self.end_waiting().await?;
         self.forget(&mut acts);
         for tag in tags.into_iter().zip(ended).filter_map(|(tag, ended)| ended.then_some(tag)) {
             let event = Event::new(Event::LOGOUT).tag(&tag);
@@ -107,6 +109,19 @@ impl<'r, U: User> Auth<'r, U> {
                 _ => event,
             });
         }
+        Ok(())
+    }
+
+    /// A login that waits for its second factor is over too.
+    async fn end_waiting(&self) -> Result<(), Error> {
+        let presented = Presented::read(&self.core.pending, self.request);
+        let Some(mode) = self.core.mode.sessions().filter(|_| presented.any()) else {
+            return Ok(());
+        };
+        let ended = mode.sessions.end_each(presented.tickets()).await;
+        let ended: Result<Vec<_>, _> = ended.into_iter().collect();
+        ended.map_err(|failure| self.failed(failure))?;
+        self.put_cookie(&self.core.pending, self.core.pending.clear());
         Ok(())
     }
 
@@ -150,6 +165,7 @@ impl<'r, U: User> Auth<'r, U> {
             Mode::Tokens(_) => Err(Reason::CannotRevoke.into()),
         };
         acts.revocation = Some(ended.map_err(|failure| self.failed(failure))?);
+        self.end_waiting().await?;
         self.forget(&mut acts);
         self.tell(Event::new(Event::LOGOUT_EVERYWHERE).tag(&tag).user(id));
         Ok(())
@@ -165,7 +181,7 @@ impl<'r, U: User> Auth<'r, U> {
     }
 
     /// The user that is logged in now, or the reason why nobody is.
-    async fn current(&self) -> Result<Result<Arc<Current<U>>, Reason>, Error> {
+    pub(super) async fn current(&self) -> Result<Result<Arc<Current<U>>, Reason>, Error> {
         if let Some(current) = &self.visit.acts.lock().await.current {
             return Ok(current.clone().ok_or(Reason::Unauthenticated));
         }
@@ -182,6 +198,7 @@ impl<'r, U: User> Auth<'r, U> {
     fn forget(&self, acts: &mut Acts<U>) {
         acts.ticket = None;
         acts.current = Some(None);
+        self.visit.logged_out.store(true, Ordering::Relaxed);
         if let Some(cookie) = self.core.mode.cookie() {
             self.visit.put_cookie(cookie, cookie.clear());
         }
@@ -200,8 +217,12 @@ impl<'r, U: User> Auth<'r, U> {
             Mode::Tokens(mode) => self.issue_token(mode, &user, remembered),
         };
         let (login, ticket, proof) = begun.map_err(|failure| self.failed(failure))?;
+        // It would be confirmed in the place of this one. That it could not be ended is told: its ten
+        // minutes end it.
+        let _ = self.end_waiting().await;
         self.tell(Event::new(Event::LOGIN).tag(&tag).user(id));
         acts.ticket = ticket;
+        self.visit.logged_out.store(false, Ordering::Relaxed);
         acts.current = Some(Some(Arc::new(Current { user, proof })));
         Ok(login)
     }
@@ -270,6 +291,10 @@ impl<'r, U: User> Auth<'r, U> {
 
     pub(super) fn core(&self) -> &'r Core {
         self.core
+    }
+
+    pub(super) fn visit(&self) -> &'r Visit<U> {
+        self.visit
     }
 
     pub(super) fn request(&self) -> &'r Request<'r> {

@@ -10,11 +10,12 @@ use super::headers::forbid_storing;
 use super::return_to::ReturnTo;
 use super::visit::LastRefusal;
 
-/// Ready catchers for 400, 401, 403, 409, 429, 500, 501 and 503: `register("/", catchers())`.
+/// Ready catchers for 400, 401, 403, 409, 413, 429, 500, 501 and 503: `register("/", catchers())`.
 ///
 /// Each answers with `application/problem+json`, whose member `code` is [`Denied::code`] where a
 /// guard or an act of this crate refused. For a GET or HEAD that names `text/html`, a 401 becomes
-/// 303 to `identity.login_path` where that is set, with the page that was asked for in `next`.
+/// 303 to `identity.login_path` (for `not_fresh` to `identity.confirm_path`) where that is set, with the
+/// page that was asked for in `next`.
 ///
 /// A 401 of the application's own, with no guard's refusal behind it, gets the problem document.
 ///
@@ -28,7 +29,7 @@ use super::visit::LastRefusal;
 ///
 /// [`Denied::code`]: crate::Denied::code
 pub fn catchers() -> Vec<Catcher> {
-    [400, 401, 403, 409, 429, 500, 501, 503].map(|status| Catcher::new(status, answer)).into()
+    [400, 401, 403, 409, 413, 429, 500, 501, 503].map(|status| Catcher::new(status, answer)).into()
 }
 
 fn answer<'r>(status: Status, request: &'r Request<'_>) -> BoxFuture<'r> {
@@ -66,6 +67,7 @@ fn code_of(status: Status) -> &'static str {
         401 => "unauthorized",
         403 => "forbidden",
         409 => "conflict",
+        413 => "too_large",
         429 => "too_many_requests",
         501 => "not_implemented",
         503 => "unavailable",
@@ -95,7 +97,8 @@ fn with_next(login_path: &str, request: &Request<'_>) -> String {
     match ReturnTo::parse(&asked) {
         Some(next) => {
             let separator = if login_path.contains('?') { '&' } else { '?' };
-            let next = RawStr::new(next.as_str()).percent_encode();
+            // A slash may stand in a query as it is (RFC 3986 section 3.4), and reads better.
+            let next = RawStr::new(next.as_str()).percent_encode().to_string().replace("%2F", "/");
             format!("{login_path}{separator}next={next}")
         }
         None => login_path.to_owned(),

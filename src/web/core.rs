@@ -8,13 +8,15 @@ use rocket::{Build, Ignite, Phase, Rocket};
 
 use super::client::Told;
 use super::cookie::CredentialCookie;
+use super::reload::Reload;
+use super::sessions::Sessions;
 #[cfg(feature = "jwt")]
 use super::tokens::TokenMode;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::doctor::{Finding, Severity};
 use crate::event::Events;
-use crate::session::Sessions;
+use crate::session;
 use crate::throttle::Service;
 use crate::user::User;
 
@@ -26,6 +28,10 @@ pub struct Core {
     pub throttle: Service,
     /// Names a device that has logged in before.
     pub device: CredentialCookie,
+    /// The ticket of a login that waits for a second factor.
+    pub pending: CredentialCookie,
+    /// Reads the application's user again.
+    pub reload: Option<Arc<Reload>>,
     pub client_told: Told,
     pub events: Events,
     pub clock: Clock,
@@ -41,12 +47,21 @@ pub enum Mode {
 /// A cookie holds a ticket, a store the rest.
 pub struct SessionMode {
     pub cookie: CredentialCookie,
-    pub sessions: Sessions,
+    pub sessions: session::Service,
     /// Where sessions are kept, for the line at liftoff.
     pub store: &'static str,
 }
 
 impl Mode {
+    /// What it goes by where that is sessions.
+    pub fn sessions(&self) -> Option<&SessionMode> {
+        match self {
+            Mode::Sessions(mode) => Some(mode),
+            #[cfg(feature = "jwt")]
+            Mode::Tokens(_) => None,
+        }
+    }
+
     /// The cookie that carries the credential, where a cookie does.
     pub fn cookie(&self) -> Option<&CredentialCookie> {
         match self {
@@ -68,18 +83,20 @@ impl Mode {
 
 /// The managed state by which a guard finds the fairing of its user type.
 struct Installed<U> {
-    core: Core,
+    core: Arc<Core>,
     user: PhantomData<fn() -> U>,
 }
 
 impl Core {
     /// Makes it the managed state of its user type.
     pub fn install<U: User>(self, rocket: Rocket<Build>) -> Rocket<Build> {
-        rocket.manage(Installed::<U> { core: self, user: PhantomData })
+        let core = Arc::new(self);
+        let rocket = rocket.manage(Sessions::<U>::new(core.clone()));
+        rocket.manage(Installed::<U> { core, user: PhantomData })
     }
 
     pub fn of<U: User, P: Phase>(rocket: &Rocket<P>) -> Option<&Core> {
-        rocket.state::<Installed<U>>().map(|installed| &installed.core)
+        rocket.state::<Installed<U>>().map(|installed| &*installed.core)
     }
 
     /// What a challenge calls the place that a token opens (RFC 9110 section 11.5).
@@ -111,7 +128,7 @@ impl Core {
 
     /// The fairing of `U`, where it goes by sessions.
     pub fn with_sessions<U: User, P: Phase>(rocket: &Rocket<P>) -> Option<&Core> {
-        Self::of::<U, P>(rocket).filter(|core| matches!(core.mode, Mode::Sessions(_)))
+        Self::of::<U, P>(rocket).filter(|core| core.mode.sessions().is_some())
     }
 
     /// The fairing of `U`, where it goes by tokens.

@@ -3,6 +3,7 @@
 
 use std::any::type_name;
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use super::headers;
 use super::names::Names;
 #[cfg(feature = "password")]
 use super::password;
+use super::reload::{self, Reload};
 #[cfg(feature = "jwt")]
 use super::tokens::TokenMode;
 use super::visit::Visit;
@@ -30,11 +32,11 @@ use crate::event::{Event, Events, Listener};
 #[cfg(feature = "password")]
 use crate::password::Hooks;
 use crate::secret;
-use crate::session::Sessions;
+use crate::session;
 #[cfg(test)]
 use crate::session::Store;
 use crate::throttle::{Rules, Service};
-use crate::user::User;
+use crate::user::{User, UserId};
 
 /// The fairing that installs a session store or a JWT key set for users of type `U`.
 ///
@@ -58,6 +60,7 @@ pub struct Identity<U> {
     name: Arc<str>,
     named: bool,
     listener: Option<Arc<Listener>>,
+    reload: Option<Arc<Reload>>,
     #[cfg(feature = "password")]
     hooks: Option<Hooks>,
     #[cfg(test)]
@@ -116,6 +119,7 @@ impl<U: User> Identity<U> {
             name: Arc::from(""),
             named: false,
             listener: None,
+            reload: None,
             #[cfg(feature = "password")]
             hooks: None,
             #[cfg(test)]
@@ -143,6 +147,35 @@ impl<U: User> Identity<U> {
         self
     }
 
+    /// Reads a user again from the application's own table: at each step-up, and, where
+    /// `identity.session.reload` is set, with the first request after what is known is that old.
+    /// `Ok(None)`, for a user that is gone or locked, ends all of that user's sessions. An `Err` is an
+    /// event (`identity.reload_failed`), and the user that is known stays.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use rocket_identity::{Identity, User, UserId};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Clone, Serialize, Deserialize)]
+    /// # struct Account { id: u64 }
+    /// # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
+    /// # struct Table;
+    /// # impl Table { async fn by_id(&self, _: &str) -> Result<Option<Account>, String> { Ok(None) } }
+    /// # let table = Arc::new(Table);
+    /// let identity = Identity::<Account>::sessions().reload(move |id: UserId| {
+    ///     let table = table.clone();
+    ///     async move { table.by_id(id.as_str()).await }
+    /// });
+    /// ```
+    pub fn reload<Fut, E>(mut self, hook: impl Fn(UserId) -> Fut + Send + Sync + 'static) -> Self
+    where
+        Fut: Future<Output = Result<Option<U>, E>> + Send + 'static,
+        E: Display,
+    {
+        self.reload = Some(reload::erased(hook));
+        self
+    }
+
     /// Adds the application's own part to [`Passwords`](crate::password::Passwords): hashes of
     /// another kind, and passwords that nobody may choose.
     ///
@@ -166,6 +199,11 @@ impl<U: User> Identity<U> {
         let sessions = self.kind == Credentials::Sessions;
         let around = surroundings(rocket, &settings, sessions, backend.remote());
         let around = around.map_err(|error| stop("RI009", error.to_string()))?;
+        if settings.session.reload.is_some() && self.reload.is_none() {
+            let text = "identity.session.reload is set, but no hook reads the user again; call \
+                        Identity::reload(..), or take the key away";
+            return Err(stop("RI037", text.into()));
+        }
         refuse_or_report(doctor::examine(&settings, &around))?;
         let names = rocket.state::<Names>().ok_or_else(|| stop("RI011", "no names".into()))?;
         if !names.take(&self.name) || Core::of::<U, _>(rocket).is_some() {
@@ -200,7 +238,8 @@ impl<U: User> Identity<U> {
                 let store = self.store.clone().unwrap_or(store);
                 Mode::Sessions(SessionMode {
                     cookie: cookie("session"),
-                    sessions: Sessions::new(store, clock.clone(), settings.session.clone()),
+                    sessions: session::Service::new(store, clock.clone(), settings.session.clone())
+                        .named(self.name.clone()),
                     store: around.remote.map_or("memory", |_| "Redis"),
                 })
             }
@@ -218,6 +257,8 @@ impl<U: User> Identity<U> {
             mode,
             throttle,
             device: cookie("device"),
+            pending: cookie("pending"),
+            reload: self.reload.clone(),
             client_told: Told::default(),
             events: Events::new(self.name.clone(), salt, self.listener.clone()),
             settings,

@@ -1,5 +1,6 @@
 //! src/web/headers.rs: what a response must carry, whoever made it: a handler, a catcher, a panic.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rocket::http::Status;
@@ -36,10 +37,16 @@ pub fn complete<U: User>(
     if visit.origin_mattered {
         response.adjoin_raw_header("Vary", "Sec-Fetch-Site, Origin");
     }
-    let presented = visit.credentials.any_cookie() || visit.credentials.any_bearer();
+    let presented = visit.credentials.any_cookie()
+        || visit.credentials.any_bearer()
+        || visit.waits.load(Ordering::Relaxed);
     // OWASP ASVS 5.0 14.3.2. Absent and looked for on a success: the page is everybody's.
     if presented || !set_cookies.is_empty() || visit.handed_out() || refused {
         forbid_storing(response);
+    }
+    // Not "cookies": ours is cleared anyway, and a browser without its device's would be a stranger.
+    if core.settings.session.clear_site_data && visit.logged_out.load(Ordering::Relaxed) {
+        response.set_raw_header("Clear-Site-Data", r#""cache", "storage""#);
     }
     for set_cookie in set_cookies {
         response.adjoin_raw_header("Set-Cookie", set_cookie);

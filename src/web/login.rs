@@ -64,12 +64,47 @@ impl<'a, 'r, U: User> Begin<'a, 'r, U> {
         Begin { auth, user, remembered: false, door }
     }
 
+    /// Whose login it is: whether it must wait for a second factor is for their account to say.
+    pub fn user(&self) -> &U {
+        &self.user
+    }
+
     /// Whether the user stays logged in when the browser closes: the cookie then lives for
     /// `identity.session.remember`, and the session has no idle limit (OWASP: opt-in only). The
     /// cookie of a token lives as long as the token.
     pub fn remember(mut self, remember: bool) -> Self {
         self.remembered = remember;
         self
+    }
+
+    /// The login waits for a second factor, `step`: nobody is logged in until
+    /// [`Auth::confirm`](crate::Auth::confirm) is done, by the same browser within ten minutes. Until then
+    /// no session begins or ends, no user is written, and the throttle hears of no success. At most
+    /// five wait for one user.
+    ///
+    /// ```
+    /// # use rocket::{post, response::Redirect};
+    /// # use rocket_identity::{Auth, Error, User, UserId};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Clone, Serialize, Deserialize)]
+    /// # struct Account { id: u64 }
+    /// # impl User for Account { fn id(&self) -> UserId { self.id.into() } }
+    /// # async fn check() -> Account { Account { id: 1 } }
+    /// #[post("/login")]
+    /// async fn login(auth: Auth<'_, Account>) -> Result<Redirect, Error> {
+    ///     let attempt = auth.attempt("ada").await?;
+    ///     let account = check().await; // the password was right
+    ///     attempt.begin(account).pending("authenticator").await?;
+    ///     Ok(Redirect::to("/second-factor"))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Auth::login`](crate::Auth::login); 501 (`cannot_confirm`) where the fairing goes by
+    /// tokens.
+    pub async fn pending(self, step: &str) -> Result<(), Error> {
+        self.auth.wait(self.user, self.remembered, step, &self.door).await
     }
 
     /// The user proved by other means than a password that the account of this name is theirs: a

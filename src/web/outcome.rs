@@ -79,7 +79,12 @@ pub fn missing_route<'r>(request: &'r Request<'_>) -> rocket::route::Outcome<'r>
 
 fn note(core: Option<&Core>, request: &Request<'_>, reason: Reason) -> Denied {
     let denied = Denied::new(reason, core.map(|core| core.name.clone()));
-    let login_path = core.and_then(|core| core.settings.login_path.as_deref().map(Arc::from));
+    let settings = core.map(|core| &core.settings);
+    let login_path = settings.and_then(|settings| match reason {
+        Reason::NotFresh => settings.confirm_path.as_deref(),
+        _ => settings.login_path.as_deref(),
+    });
+    let login_path = login_path.map(Arc::from);
     LastRefusal::note(request, Refusal::new(request, denied.clone(), login_path));
     denied
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::core::{Core, Mode};
 use super::credentials::Credentials;
+use super::reload;
 use super::visit::{Current, Proof, Resolved, Visit};
 use crate::error::Reason;
 use crate::event::Event;
@@ -75,7 +76,26 @@ async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
         }
     };
     match read_user::<U>(stored.version, &stored.json) {
-        Ok(user) => Resolved::User(Arc::new(Current { user, proof: Proof::Session(session) })),
+        Ok(mut user) => {
+            let limit = core.settings.session.reload;
+            if limit.is_some_and(|limit| core.clock.now().since(stored.as_of) >= limit) {
+                // Boxed: it is taken seldom, and every request would carry the room for it.
+                let who = (ticket.tag(), user.id());
+                match Box::pin(reload::again(core, mode, visit, who)).await {
+                    Ok(newer) => user = newer.map_or(user, |(newer, _)| newer),
+                    Err(failure) if failure.reason == Reason::SessionInvalid => {
+                        return Resolved::Anonymous(Reason::SessionInvalid);
+                    }
+                    Err(failure) => {
+                        // The store did not take it: what is known stays for now.
+                        let cause = failure.source.map(|cause| cause.to_string());
+                        let cause = cause.unwrap_or_default();
+                        tell(Event::new(Event::RELOAD_FAILED).tag(ticket.tag()).cause(&cause));
+                    }
+                }
+            }
+            Resolved::User(Arc::new(Current { user, proof: Proof::Session(session) }))
+        }
         Err(cause) => {
             tell(Event::new(Event::UNREADABLE).tag(ticket.tag()).cause(&cause));
             Resolved::Anonymous(Reason::SessionInvalid)
@@ -84,7 +104,7 @@ async fn look_up<U: User>(core: &Core, visit: &Visit<U>) -> Resolved<U> {
 }
 
 /// Why a stored user is not one of today's; the text holds none of its data.
-fn read_user<U: User>(version: u32, json: &str) -> Result<U, String> {
+pub fn read_user<U: User>(version: u32, json: &str) -> Result<U, String> {
     if version != U::VERSION {
         return Err(format!("a user of version {version}, not {}", U::VERSION));
     }

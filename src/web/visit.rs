@@ -38,6 +38,10 @@ pub struct Visit<U> {
     set_cookies: Mutex<Vec<String>>,
     /// The response may hold a token in its body.
     handed_out: AtomicBool,
+    /// A login that waits was looked for, so the page may be about its user.
+    pub waits: AtomicBool,
+    /// The user logged out here.
+    pub logged_out: AtomicBool,
 }
 
 /// The state after the acts so far.
@@ -129,6 +133,8 @@ impl<U: User> Visit<U> {
                 acts: AsyncMutex::new(Acts { ticket: None, current: None, revocation: None }),
                 set_cookies: Mutex::default(),
                 handed_out: AtomicBool::new(false),
+                waits: AtomicBool::new(false),
+                logged_out: AtomicBool::new(false),
             }
         })
     }

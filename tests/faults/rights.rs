@@ -19,10 +19,10 @@ const RIGHTS: [&str; 13] = [
     "hset",
     "hdel",
     "hgetall",
-    "hkeys",
-    "hexists",
     "pexpireat",
     "unlink",
+    "xadd",
+    "xread",
 ];
 
 fn rule(without: Option<&str>) -> String {

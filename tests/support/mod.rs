@@ -110,27 +110,12 @@ impl Server {
     }
 
     pub async fn send_bytes(&self, head: &str, body: &[u8]) -> Answer {
-        let mut lines = head.lines().map(str::trim_start).filter(|line| !line.is_empty());
-        let mut raw =
-            format!("{} HTTP/1.1\r\n", lines.next().expect("a request line")).into_bytes();
-        let lines: Vec<_> = lines.collect();
-        if !lines.iter().any(|line| line.to_ascii_lowercase().starts_with("host:")) {
-            raw.extend(format!("Host: {}\r\n", self.address).bytes());
-        }
-        lines.iter().for_each(|line| raw.extend(format!("{line}\r\n").bytes()));
-        raw.extend(format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()).bytes());
-        raw.extend(body);
-        self.exchange(&raw).await
+        send_to(self.address, head, body).await
     }
 
     /// Sends these bytes and reads until the server closes.
     pub async fn exchange(&self, raw: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        // The server may answer and close before it has read all.
-        let _ = stream.write_all(raw).await;
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
-        Answer::parse(&answer)
+        exchange(self.address, raw).await
     }
 
     /// One HTTP/2 exchange over clear text, each field as given, `cookie` fields one by one.
@@ -159,6 +144,35 @@ impl Server {
             body: String::from_utf8(body).unwrap(),
         }
     }
+}
+
+/// The bytes of a request: `head` is the request line and the fields, without `Host`.
+pub fn request_bytes(address: SocketAddr, head: &str) -> Vec<u8> {
+    let mut lines = head.lines().map(str::trim_start).filter(|line| !line.is_empty());
+    let mut raw = format!("{} HTTP/1.1\r\n", lines.next().expect("a request line"));
+    let lines: Vec<_> = lines.collect();
+    if !lines.iter().any(|line| line.to_ascii_lowercase().starts_with("host:")) {
+        raw.push_str(&format!("Host: {address}\r\n"));
+    }
+    lines.iter().for_each(|line| raw.push_str(&format!("{line}\r\n")));
+    raw.into_bytes()
+}
+
+/// The same as `Server::send_bytes`, wherever the server is.
+pub async fn send_to(address: SocketAddr, head: &str, body: &[u8]) -> Answer {
+    let mut raw = request_bytes(address, head);
+    raw.extend(format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()).bytes());
+    raw.extend(body);
+    exchange(address, &raw).await
+}
+
+async fn exchange(address: SocketAddr, raw: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The server may answer and close before it has read all.
+    let _ = stream.write_all(raw).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    Answer::parse(&answer)
 }
 
 impl Drop for Server {

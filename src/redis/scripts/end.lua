@@ -1,17 +1,23 @@
-#!lua flags=allow-oom
--- Ends one session; with a user's last session the user is forgotten.
+-- Ends the session of one id, or the login that waits under it; with a user's last session the user is
+-- forgotten.
 --
 -- KEYS[1]  the user's HASH
 -- ARGV     1 id (32 bytes)
--- Reply    1, or 0 where there was no such session
+-- Reply    1, or 0 where there was none
 --
--- A revocation (`r`) stays. A repeat does nothing.
-local ended = redis.call('HDEL', KEYS[1], 's:' .. ARGV[1])
-redis.call('HDEL', KEYS[1], 't:' .. ARGV[1])
-for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-    if string.sub(field, 1, 2) == 's:' then
-        return ended
-    end
+-- The id may be superseded, or have superseded another: what has its handle ends too. A revocation
+-- (`r`) stays. A repeat does nothing.
+local id = ARGV[1]
+local ended = redis.call('HDEL', key, 'p:' .. id)
+local all = load()
+local session = all.sessions[id]
+if session then
+    end_handles(all, { [session.handle] = true })
+    ended = 1
+else
+    -- A record that cannot be read has no handle to go by.
+    ended = math.max(ended, redis.call('HDEL', key, 's:' .. id))
+    redis.call('HDEL', key, 't:' .. id)
 end
-redis.call('HDEL', KEYS[1], 'u')
+forget_user(all)
 return ended

@@ -1,4 +1,3 @@
-#!lua
 -- Rewrites a user that has a session.
 --
 -- KEYS[1]  the user's HASH
