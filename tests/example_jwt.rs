@@ -46,6 +46,14 @@ fn parsed(answer: &Answer) -> Value {
     serde_json::from_str(&answer.body).expect("JSON")
 }
 
+/// A token would be had without the second factor.
+#[tokio::test]
+async fn who_is_asked_for_a_code_elsewhere_gets_no_token_for_a_password_alone() {
+    let server = server().await;
+    let hedy = r#"{"username":"hedy","password":"spread over 88 frequencies"}"#;
+    assert_eq!(log_in(&server, hedy).await.status, 401);
+}
+
 #[tokio::test]
 async fn a_login_gives_a_token_and_no_cookie_and_the_token_opens_the_api() {
     let server = server().await;

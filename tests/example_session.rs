@@ -23,8 +23,11 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 const BROWSER: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8";
 
 /// The accounts as the contract has them.
-const DEMO: [(&str, &str); 2] =
-    [("ada", "correct horse battery staple"), ("grace", "tr0ub4dor & three")];
+const DEMO: [(&str, &str); 3] = [
+    ("ada", "correct horse battery staple"),
+    ("grace", "tr0ub4dor & three"),
+    ("hedy", "spread over 88 frequencies"),
+];
 
 /// Held by a test that fills the processor.
 static PROCESSOR: Mutex<()> = Mutex::const_new(());
@@ -97,7 +100,7 @@ async fn without_a_login_a_browser_is_led_to_the_form_and_a_program_gets_a_probl
         let answer = server.send(&format!("GET {path}\nAccept: application/json")).await;
         assert_eq!((answer.status, &*answer.code()), (401, "unauthenticated"));
         let answer = server.send(&format!("GET {path}\n{BROWSER}")).await;
-        let login = format!("/login?next={}", path.replace('/', "%2F"));
+        let login = format!("/login?next={path}");
         assert_eq!((answer.status, answer.all("location")), (303, vec![&*login]));
         let page = server.send(&format!("GET {login}")).await;
         assert!(page.body.contains(&format!("name=\"next\" value=\"{path}\"")), "{page:?}");
@@ -370,7 +373,8 @@ async fn no_page_may_run_a_script_but_ours_or_load_anything_of_another_site() {
     let server = server().await;
     let cookie = log_in(&server, ADA).await.cookie().to_owned();
     let mut pages = Vec::new();
-    for path in ["/", "/login?next=/me", "/account", "/nowhere"] {
+    let own = ["/account", "/sessions", "/settings", "/confirm?next=/me"];
+    for path in ["/", "/login?next=/me", "/nowhere"].into_iter().chain(own) {
         pages.push(server.send(&format!("GET {path}\n{BROWSER}\nCookie: {cookie}")).await);
     }
     pages.push(log_in(&server, "username=ada&password=wrong").await);
@@ -406,6 +410,7 @@ async fn each_field_of_the_form_has_a_label_and_says_what_belongs_into_it() {
         let password = password.replace('&', "&amp;");
         assert!(page.contains(name) && page.contains(&password));
     }
+    assert!(page.contains("FREQ UENC YHOP PING BYHE DYAN DGEO RGE2"), "{page}");
 }
 
 #[tokio::test]
@@ -416,7 +421,7 @@ async fn the_style_sheet_may_be_kept_and_a_users_page_may_not() {
     assert_eq!(style.all("content-type"), ["text/css; charset=utf-8"]);
     assert_eq!(style.all("cache-control"), ["public, max-age=3600"]);
     assert!(style.body.contains("prefers-color-scheme: dark"));
-    for path in ["/", "/account", "/me"] {
+    for path in ["/", "/account", "/me", "/sessions", "/settings", "/confirm"] {
         let page = get(&server, path, &cookie).await;
         assert_eq!(page.all("cache-control"), ["no-store"], "{path}");
     }
@@ -432,15 +437,17 @@ async fn a_refusal_is_a_page_for_people_and_a_problem_for_programs() {
     assert!(page.list("vary").contains(&"Accept") && problem.list("vary").contains(&"Accept"));
 }
 
-/// In the global profile it would win over `Rocket.toml`.
+/// In the global profile they would win over `Rocket.toml`.
 #[test]
-fn the_path_of_the_login_page_is_a_default_that_any_setting_overrides() {
+fn the_paths_of_the_login_and_confirm_pages_are_defaults_that_any_setting_overrides() {
     Captured::install();
     let data = app::rocket().figment().data().unwrap();
-    let path = |profile: Profile| {
+    let path = |profile: Profile, name: &str| {
         let identity = data.get(&profile)?.get("identity")?.as_dict()?;
-        Some(identity.get("login_path")?.as_str()?.to_owned())
+        Some(identity.get(name)?.as_str()?.to_owned())
     };
-    assert_eq!(path(Profile::Default).as_deref(), Some("/login"));
-    assert_eq!(path(Profile::Global), None);
+    for (name, expected) in [("login_path", "/login"), ("confirm_path", "/confirm")] {
+        assert_eq!(path(Profile::Default, name).as_deref(), Some(expected));
+        assert_eq!(path(Profile::Global, name), None);
+    }
 }

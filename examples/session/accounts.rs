@@ -7,8 +7,11 @@ use rocket_identity::password::{PasswordError, Passwords};
 use rocket_identity::{Error, User, UserId, auth};
 use serde::{Deserialize, Serialize};
 
-/// The accounts of the demonstration; the login page shows them.
-pub const DEMO: [(u64, &str, &str); 2] =
+/// Id, name and password of an account of the demonstration; the login page shows them.
+pub type Demo = (u64, &'static str, &'static str);
+
+/// Those who log in with a password alone.
+pub const DEMO: [Demo; 2] =
     [(1, "ada", "correct horse battery staple"), (2, "grace", "tr0ub4dor & three")];
 
 /// What a guard hands to a handler. The hash of the password is not in it: a session store has no
@@ -37,13 +40,13 @@ struct Row {
 impl Accounts {
     /// Makes the table at launch; where that fails, nothing launches. Attach it after `Identity`,
     /// which provides `Passwords`.
-    pub fn fairing() -> AdHoc {
+    pub fn fairing(demo: Vec<Demo>) -> AdHoc {
         AdHoc::try_on_ignite("Accounts", |rocket| async {
             let Some(passwords) = rocket.state::<Passwords>() else {
                 tracing::error!("attach Accounts after Identity");
                 return Err(rocket);
             };
-            match Accounts::create(passwords).await {
+            match Accounts::create(demo, passwords).await {
                 Ok(accounts) => Ok(rocket.manage(accounts)),
                 Err(error) => {
                     tracing::error!("the demo accounts could not be made: {error:?}");
@@ -53,9 +56,9 @@ impl Accounts {
         })
     }
 
-    async fn create(passwords: &Passwords) -> Result<Self, PasswordError> {
+    async fn create(demo: Vec<Demo>, passwords: &Passwords) -> Result<Self, PasswordError> {
         let mut rows = Vec::new();
-        for (id, name, password) in DEMO {
+        for (id, name, password) in demo {
             let hash = passwords.hash(password).await?;
             let name = name.to_owned();
             rows.push(Row { account: Account { id, name }, hash });

@@ -1,12 +1,17 @@
 //! examples/session/main.rs: a small site with a login: `cargo run --example session`.
 //!
-//! The passwords are real argon2id hashes, the pages work without a script, and every answer is
-//! what an application in production would give.
+//! A user sees their devices and logs them out, one account asks for a code of an authenticator, and
+//! the settings open after a fresh proof alone. The passwords are real argon2id hashes, the pages work
+//! without a script, and every answer is what an application in production would give.
 
 mod accounts;
 mod common;
+mod confirm;
+mod devices;
 mod login_form;
 mod pages;
+mod second_factor;
+mod wants;
 
 use std::process::ExitCode;
 
@@ -15,14 +20,16 @@ use rocket::http::{ContentType, Header, Status};
 use rocket::response::Redirect;
 use rocket::serde::json::{Value, json};
 use rocket::{Build, Config, Either, Request, Responder, Rocket, State};
-use rocket::{catch, catchers, get, post, routes};
+use rocket::{catch, catchers, get, post, routes, uri};
 use rocket_identity::password::{Hooks, Passwords};
 use rocket_identity::redirect::ReturnTo;
 use rocket_identity::{Auth, Error, Identity, MaybeUser, SessionUser};
 
-use accounts::{Account, Accounts};
+use accounts::{Account, Accounts, DEMO};
 use login_form::LoginForm;
 use pages::{Notice, Page};
+use second_factor::Factors;
+use wants::{Refused, Wants};
 
 #[rocket::main]
 async fn main() -> ExitCode {
@@ -38,15 +45,20 @@ async fn main() -> ExitCode {
 
 /// The whole application; the tests start the same one.
 pub fn rocket() -> Rocket<Build> {
-    // A default of this application: `Rocket.toml` and `ROCKET_IDENTITY` have the last word.
-    let login_path = Serialized::default("identity.login_path", "/login");
+    // Defaults of this application: `Rocket.toml` and `ROCKET_IDENTITY` have the last word.
+    let paths = json!({ "login_path": "/login", "confirm_path": "/confirm" });
     let passwords = Hooks::new().blocklist(common::is_common);
-    rocket::custom(Config::figment().join(login_path))
+    let [ada, grace] = DEMO;
+    rocket::custom(Config::figment().join(Serialized::default("identity", paths)))
         .attach(Identity::<Account>::sessions().passwords(passwords))
-        .attach(Accounts::fairing())
+        .attach(Accounts::fairing(vec![ada, grace, second_factor::HEDY]))
+        .attach(Factors::fairing())
         .register("/", rocket_identity::catchers())
         .register("/", catchers![other])
         .mount("/", routes![home, login_page, login, logout, me, account, health, style, back])
+        .mount("/", confirm::routes())
+        .mount("/", devices::routes())
+        .mount("/", second_factor::routes())
 }
 
 #[get("/")]
@@ -59,31 +71,27 @@ fn login_page(next: Option<&str>) -> Page {
     pages::login(next.and_then(ReturnTo::parse).as_ref(), None)
 }
 
-/// Why a login was not begun.
-#[derive(Responder)]
-enum Refused {
-    Page(Page),
-    Identity(Error),
-}
-
 #[post("/login", data = "<form>")]
 async fn login(
     // Asked before the form is read, which refuses a foreign page's login unread.
     auth: Auth<'_, Account>,
     accounts: &State<Accounts>,
     passwords: &State<Passwords>,
+    factors: &State<Factors>,
+    wants: Wants,
     form: LoginForm,
 ) -> Result<Redirect, Refused> {
     let LoginForm { username, password, next, remember } = form;
-    let refused = |notice| Refused::Page(pages::login(next.as_ref(), Some(notice)));
+    let page = |notice| pages::login(next.as_ref(), Some(notice));
     let known = auth.authenticate(&**accounts, passwords, &username, &password).await;
-    let known = known.map_err(|error| match error.denied().retry_after() {
-        Some(wait) => refused(Notice::Wait(wait)),
-        None if error.is_busy() => refused(Notice::Busy),
-        None => Refused::Identity(error),
-    })?;
-    let login = known.ok_or_else(|| refused(Notice::Wrong))?;
-    login.remember(remember).await.map_err(Refused::Identity)?;
+    let known = known.map_err(|error| Refused::of(error, wants, page))?;
+    let login = known.ok_or_else(|| Refused::page(page(Notice::Wrong)))?.remember(remember);
+    if factors.has(login.user()) {
+        login.pending(second_factor::STEP).await.map_err(Refused::Identity)?;
+        let next = next.as_ref().map(ReturnTo::as_str);
+        return Ok(Redirect::to(uri!(second_factor::page(next))));
+    }
+    login.await.map_err(Refused::Identity)?;
     Ok(Redirect::to(next.map_or("/".to_owned(), ReturnTo::into_string)))
 }
 

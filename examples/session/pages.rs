@@ -1,5 +1,8 @@
 //! examples/session/pages.rs: the pages: plain HTML that works by keyboard and needs no script.
 
+mod devices;
+mod proofs;
+
 use std::time::{Duration, SystemTime};
 
 use maud::{DOCTYPE, Markup, html};
@@ -10,6 +13,10 @@ use rocket_identity::redirect::ReturnTo;
 use rocket_identity::session::Session;
 
 use super::accounts::{Account, DEMO};
+use super::second_factor::{HEDY, SECRET};
+
+pub use devices::devices;
+pub use proofs::{confirm, second_factor, settings};
 
 /// No script but our one file, no frame around us, forms go to us alone.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
@@ -40,11 +47,14 @@ impl<'r> Responder<'r, 'static> for Page {
     }
 }
 
-/// What the login page has to say.
+/// What a page with a form has to say.
 #[derive(Clone, Copy)]
 pub enum Notice {
     /// The same for a wrong password and an unknown name.
     Wrong,
+    WrongPassword,
+    /// One that was used already, too.
+    WrongCode,
     Busy,
     /// Too many attempts came before this one, which was not looked at.
     Wait(Duration),
@@ -53,7 +63,7 @@ pub enum Notice {
 impl Notice {
     fn status(self) -> Status {
         match self {
-            Notice::Wrong => Status::Unauthorized,
+            Notice::Wrong | Notice::WrongPassword | Notice::WrongCode => Status::Unauthorized,
             Notice::Busy => Status::ServiceUnavailable,
             Notice::Wait(_) => Status::TooManyRequests,
         }
@@ -63,6 +73,10 @@ impl Notice {
         match self {
             Notice::Wrong => {
                 "That name and password do not belong together. Please try again.".into()
+            }
+            Notice::WrongPassword => "That is not your password. Please try again.".into(),
+            Notice::WrongCode => {
+                "That is not the code, or it was used already. Please wait for the next one.".into()
             }
             Notice::Busy => {
                 "Too many people are logging in just now. Please try again in a moment.".into()
@@ -86,7 +100,11 @@ pub fn home(user: Option<&Account>) -> Page {
                         p.kicker { "Admit one" }
                         h1 { "Hello, " (user.name) "." }
                         p { "You are logged in as " strong { (user.name) } "." }
-                        p.actions { a.button href="/account" { "Your session" } }
+                        p.actions {
+                            a.button href="/account" { "Your session" }
+                            a href="/sessions" { "Your devices" }
+                            a href="/settings" { "Settings" }
+                        }
                     }
                     None => {
                         p.kicker { "Admit nobody" }
@@ -113,13 +131,9 @@ pub fn login(next: Option<&ReturnTo>, notice: Option<Notice>) -> Page {
         section.ticket {
             div.body {
                 h1 { "Log in" }
-                @if let Some(notice) = notice {
-                    p.notice #notice role="alert" { (notice.text()) }
-                }
+                (alert(notice))
                 form method="post" action="/login" {
-                    @if let Some(next) = next {
-                        input type="hidden" name="next" value=(next);
-                    }
+                    (carry(next))
                     label for="username" { "Name" }
                     input #username name="username" type="text" autocomplete="username"
                         autocapitalize="none" spellcheck="false" required autofocus
@@ -142,6 +156,12 @@ pub fn login(next: Option<&ReturnTo>, notice: Option<Notice>) -> Page {
                         dt { (name) }
                         dd { code { (password) } }
                     }
+                    dt { (HEDY.1) }
+                    dd {
+                        code { (HEDY.2) }
+                        p.small { "She is asked for a code as well. Give your authenticator this key:" }
+                        code.key { (groups(SECRET)) }
+                    }
                 }
             }
         }
@@ -163,6 +183,10 @@ pub fn account(user: &Account, session: &Session) -> Page {
                     dt { "Remembered" } dd { @if session.remembered() { "yes" } @else { "no, it ends with the browser" } }
                     dt { "Browser" } dd.agent { (session.user_agent().unwrap_or("not told")) }
                 }
+                p.actions {
+                    a.button href="/sessions" { "Your devices" }
+                    a href="/settings" { "Settings" }
+                }
             }
             aside.stub {
                 h2 { "Handle" }
@@ -172,6 +196,21 @@ pub fn account(user: &Account, session: &Session) -> Page {
         }
     };
     page(Status::Ok, "Your session", Chrome::Visitor(Some(user)), content)
+}
+
+/// Who pressed a button is logged in no longer.
+pub fn over() -> Page {
+    let content = html! {
+        section.ticket {
+            div.body {
+                p.kicker { "Nothing was done" }
+                h1 { "You are not logged in any longer." }
+                p { "Your session ended before this arrived. Log in again, and you can go on." }
+                p.actions { a.button href="/login" { "Log in" } }
+            }
+        }
+    };
+    page(Status::Unauthorized, "Not logged in", Chrome::Bare, content)
 }
 
 /// A ticket whose stub is torn off.
@@ -231,6 +270,30 @@ fn page(status: Status, title: &str, chrome: Chrome<'_>, content: Markup) -> Pag
         }
     };
     Page { status, html }
+}
+
+/// What a form's page has to say, above its fields.
+fn alert(notice: Option<Notice>) -> Markup {
+    html! {
+        @if let Some(notice) = notice {
+            p.notice #notice role="alert" { (notice.text()) }
+        }
+    }
+}
+
+/// Where the form leads on to.
+fn carry(next: Option<&ReturnTo>) -> Markup {
+    html! {
+        @if let Some(next) = next {
+            input type="hidden" name="next" value=(next);
+        }
+    }
+}
+
+/// Four by four, as a person copies it.
+fn groups(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
 }
 
 /// In whole seconds or minutes, rounded up.

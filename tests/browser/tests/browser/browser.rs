@@ -164,6 +164,19 @@ impl Browser {
         self.driver.find(By::XPath(path)).await.unwrap().click().await.unwrap();
     }
 
+    /// The same, inside of what the selector finds first.
+    pub async fn presses_in(&self, selector: &str, text: &str) {
+        let inside = self.driver.find(By::Css(selector)).await.unwrap();
+        let path = format!(".//*[self::a or self::button][normalize-space()='{text}']");
+        inside.find(By::XPath(path)).await.unwrap().click().await.unwrap();
+    }
+
+    /// Waits until the script returns true.
+    pub async fn comes(&self, what: &str, script: &str) {
+        self.until(what, async || if self.script(script).await { Ok(()) } else { Err("not yet") })
+            .await;
+    }
+
     /// Presses "Log out" by keyboard: Tab until it has the focus, Enter.
     pub async fn logs_out(&self) {
         for _ in 0..10 {

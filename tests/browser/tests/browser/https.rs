@@ -23,7 +23,7 @@ async fn by_keyboard_a_login_leads_back_to_the_page_that_asked_for_it() {
     let example = Example::with_tls();
     let browser = Browser::start().await;
     browser.open(&example.url("/account")).await;
-    browser.arrives(&example.url("/login?next=%2Faccount")).await;
+    browser.arrives(&example.url("/login?next=/account")).await;
     browser.shot("https-login").await;
     browser.has_focus("username").await;
     browser.types("ada" + Key::Tab).await;
@@ -89,7 +89,7 @@ async fn a_logout_takes_the_cookie_away_and_ends_what_it_stood_for() {
     browser.add(cookie).await;
     assert!(browser.session().await.is_some(), "the copy is in the browser");
     browser.open(&example.url("/account")).await;
-    browser.arrives(&example.url("/login?next=%2Faccount")).await;
+    browser.arrives(&example.url("/login?next=/account")).await;
 }
 
 /// Goes there by a link, as one who is logged in already.
@@ -110,7 +110,7 @@ async fn back_after_a_logout_shows_nothing_of_the_account() {
     browser.logs_out().await;
     browser.arrives(&example.url("/")).await;
     browser.back().await;
-    browser.arrives(&example.url("/login?next=%2Faccount")).await;
+    browser.arrives(&example.url("/login?next=/account")).await;
     browser.shot("https-back-after-logout").await;
     let source = browser.source().await;
     assert!(!source.contains(&handle) && !source.contains("Your session"), "{source}");
@@ -131,7 +131,7 @@ async fn back_after_a_logout_in_another_tab_shows_nothing_of_the_account() {
     });
     other_tab.await;
     browser.back().await;
-    browser.arrives(&example.url("/login?next=%2Faccount")).await;
+    browser.arrives(&example.url("/login?next=/account")).await;
     assert!(!browser.source().await.contains(&handle));
 }
 
@@ -144,11 +144,11 @@ async fn back_to_the_page_of_the_logins_own_redirect_shows_the_login() {
     browser.logs_out().await;
     browser.arrives(&example.url("/")).await;
     browser.back().await;
-    browser.arrives(&example.url("/login?next=%2Faccount")).await;
+    browser.arrives(&example.url("/login?next=/account")).await;
     browser.shot("https-back-to-the-logins-page").await;
     assert!(browser.session().await.is_none());
     browser.open(&example.url("/me")).await;
-    browser.arrives(&example.url("/login?next=%2Fme")).await;
+    browser.arrives(&example.url("/login?next=/me")).await;
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn only_a_remembered_login_outlives_the_browser() {
     assert_eq!(browser.session().await.expect("a session").expiry, None);
     browser.logs_out().await;
     browser.arrives(&example.url("/")).await;
-    browser.open(&example.url("/login?next=%2Faccount")).await;
+    browser.open(&example.url("/login?next=/account")).await;
     browser.logs_in_as_ada_to_stay().await;
     browser.arrives(&example.url("/account")).await;
     browser.shot("https-remembered").await;

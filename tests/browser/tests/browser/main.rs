@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "other programs keep no clock of ours")]
 
 mod browser;
+mod devices;
 mod https;
 mod processes;
 mod programs;

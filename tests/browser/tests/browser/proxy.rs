@@ -69,7 +69,7 @@ async fn behind_nginx_login_and_logout_work_over_http_2_among_other_cookies() {
     assert!(browser.session().await.is_none());
     browser.add(ticket).await;
     browser.open(&nginx.url("/account")).await;
-    browser.arrives(&nginx.url("/login?next=%2Faccount")).await;
+    browser.arrives(&nginx.url("/login?next=/account")).await;
 
     let requests = nginx.requests();
     let asked = |start: &str| requests.iter().find(|line| line.starts_with(start));
