@@ -2,7 +2,7 @@
 //! its environment what to be.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -31,6 +31,8 @@ const CHECK: Duration = Duration::from_millis(20);
 pub struct Process {
     child: Child,
     pub port: u16,
+    /// Held: after a minute the test in there prints that it still runs, and must not die of that.
+    _output: BufReader<ChildStdout>,
 }
 
 /// Keys of the tables that say how long a process waits.
@@ -56,11 +58,11 @@ impl Process {
         }
         command.args(["--exact", "process::serves", "--ignored", "--nocapture"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines.map_while(Result::ok).find_map(|line| {
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let port = output.by_ref().lines().map_while(Result::ok).find_map(|line| {
             line.split_once(LISTENS).and_then(|(_, port)| port.trim().parse().ok())
         });
-        Process { child, port: port.expect("it tells its port") }
+        Process { child, port: port.expect("it tells its port"), _output: output }
     }
 
     /// How many passwords this process has checked.
