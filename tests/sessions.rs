@@ -476,6 +476,19 @@ async fn a_login_that_waits_for_a_second_factor_opens_nothing_until_it_is_confir
     assert_eq!(house.send("POST /confirm-step/true?step=totp", &pending).await.status, 401);
 }
 
+/// Row 14: nobody who is demoted while they log in is an admin again.
+#[tokio::test]
+async fn a_login_that_waited_does_not_undo_a_demotion() {
+    let house = House::open().await;
+    let pending = house.send("POST /pending/1", "a=b").await.cookie().to_owned();
+    assert_eq!(house.send("POST /admin/demote/1", "a=b").await.body, "false", "no session yet");
+    assert_eq!(house.send("POST /confirm-step/true?step=totp", &pending).await.status, 401);
+    // By the store's own clock a revocation is a second away.
+    house.server.clock.advance(MINUTE);
+    let session = house.log_in(1).await;
+    assert_eq!(house.me(&session).await, (200, "1 true".into()), "as its own login read it");
+}
+
 /// Whoever left a second factor half done and logs in otherwise confirms what they see, and nothing
 /// else.
 #[tokio::test]

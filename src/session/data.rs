@@ -14,7 +14,9 @@ pub const MOST_BYTES: usize = 16 * 1024;
 pub const LONGEST_KEY: usize = 64;
 
 /// Keeps values under the handles of sessions. They follow the handle through a step-up, live as
-/// long as its session, and are gone with it: whatever ends a session drops them in the same step.
+/// long as its session, and are gone with it: whatever ends a session drops them in the same step. Those
+/// of a session that nobody ended and that was not used any longer lie in Redis until its longest time
+/// is over, or its user logs in again; nothing reads them there.
 ///
 /// A key is the caller's to check; a value is the text of some JSON.
 #[async_trait]

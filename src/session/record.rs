@@ -40,7 +40,7 @@ pub struct Pending {
     pub address: Option<IpAddr>,
     /// What it waits for, such as `totp`.
     pub step: Box<str>,
-    /// The application's own note of it.
+    /// What the throttle is to hear when it is confirmed; a store only keeps it.
     pub note: Box<str>,
     /// The beginning of the login's request: a revocation of all from then on refuses it.
     pub since: Time,

@@ -32,7 +32,8 @@ use crate::user::User;
 /// * **Succeeds** for every request, logged in or not, that may act.
 /// * **Forwards** never.
 /// * **Fails** with 403 (`cross_origin`) where an unsafe request comes from another site, before
-///   the body is read, unless a valid bearer token authenticates it; with 500 (`fairing_missing`) where no fairing for `U` is attached.
+///   the body is read, unless a valid bearer token authenticates it; with 500 (`fairing_missing`)
+///   where no fairing for `U` is attached.
 ///
 /// GET and HEAD are safe methods and not checked: act in a POST.
 ///
@@ -67,7 +68,8 @@ impl<'r, U: User> Auth<'r, U> {
     /// # Errors
     ///
     /// 503 where the store does not answer or is full, 409 (`revoked_meanwhile`) where all of the
-    /// user's sessions were ended since this request began, 500 for a user that cannot be kept or
+    /// user's sessions were ended since this request began or the user has as many as may be
+    /// (`too_many_sessions`, with `evict = "refuse"`), 500 for a user that cannot be kept or
     /// is too large for a token or its cookie (`token_too_large`), or where no key signs.
     pub async fn login(&self, user: U) -> Result<Login, Error> {
         self.begin(user).await

@@ -42,8 +42,8 @@ use crate::user::{User, UserId};
 ///
 /// Its settings are in `[default.identity]` of `Rocket.toml`; every key has a default that is
 /// right in production. Attach it after fairings that set headers of their own: its `on_response`
-/// keeps a page of a user out of caches, and a later fairing could undo that. At ignition it checks them, and what is insecure does not launch in
-/// release: each refusal has a code and says the fix.
+/// keeps a page of a user out of caches, and a later fairing could undo that. At ignition it checks
+/// them, and what is insecure does not launch in release: each refusal has a code and says the fix.
 ///
 /// ```
 /// # use rocket_identity::{Identity, User, UserId};

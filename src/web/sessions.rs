@@ -97,12 +97,20 @@ impl<U: User> Sessions<U> {
 
     /// Rewrites the user in all of their sessions: an admin who is demoted here is demoted with the
     /// next request, on every process, and no login that read the table before undoes it. False where
-    /// no session is left.
+    /// no session is left to rewrite: then the logins that are under way or wait for a second factor
+    /// are refused, as by [`revoke_all`](Sessions::revoke_all). False too where the stored user was read
+    /// later than this.
     pub async fn update_user(&self, user: &U) -> Result<bool, Error> {
         let (id, as_of) = (user.id(), self.core.clock.now());
         let json = self.done(written(user))?;
         let stored = StoredUser { version: U::VERSION, json, as_of };
-        self.done(self.service()?.update_user(&self.tag(&id), stored).await)
+        let (service, tag) = (self.service()?, self.tag(&id));
+        let done = self.done(service.update_user(&tag, stored).await)?;
+        // Where nothing remembers this user, nothing would hold against what was read before.
+        if !done && self.done(service.list(&tag).await)?.is_empty() {
+            self.done(service.end_all(&tag).await)?;
+        }
+        Ok(done)
     }
 
     fn tag(&self, user: &UserId) -> Tag {

@@ -10,7 +10,8 @@
 --          waits under that id
 --
 -- All or nothing: a revocation later than `since` less a second of skew refuses, unless it is this
--- request's own. A login that waited needs no such look: a revocation would have ended it. `u` moves forward only. A repeat leaves one session.
+-- request's own. A login that waited needs no such look: a revocation would have ended it. `u` moves
+-- forward only. A repeat leaves one session.
 local id, waited = ARGV[1], ARGV[10]
 local since, now, idle = tonumber(ARGV[4]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
