@@ -357,6 +357,13 @@ async fn a_login_that_asks_for_a_code_is_none_before_it() {
         assert_eq!((answer.status, answer.all("location")), (303, vec!["/second-factor"]));
         assert!(answer.sets_no_cookie());
     }
+    // Nor does a login that was left waiting stand in the way of who is in.
+    let (ada, left) = (log_in(&server, ADA, LAPTOP).await, waits(&server, HEDY).await);
+    let answer = act(&server, "/confirm", &format!("{ada}; {left}"), PASSWORD).await;
+    assert_eq!((answer.status, answer.all("location")), (303, vec!["/"]));
+    let me = get(&server, "/me", answer.cookie()).await;
+    assert!(me.body.contains("\"name\":\"ada\""), "{me:?}");
+
     let next = post(&server, "/login", "", &format!("{HEDY}&next=/account%3Fa=b")).await;
     let path = "/second-factor?next=%2Faccount%3Fa%3Db";
     assert_eq!((next.status, next.all("location")), (303, vec![path]));

@@ -38,12 +38,12 @@ async fn confirm(
     form: PasswordForm,
 ) -> Result<Redirect, Refused> {
     let PasswordForm { password, next } = form;
-    // A password is no second factor: what waits for one is not confirmed here.
-    if waits.is_some() {
+    let user = auth.user().await.map_err(Refused::Identity)?;
+    // A password is no second factor: a login that waits for one goes on there.
+    if user.is_none() && waits.is_some() {
         let next = next.as_ref().map(ReturnTo::as_str);
         return Ok(Redirect::to(uri!(second_factor::page(next))));
     }
-    let user = auth.user().await.map_err(Refused::Identity)?;
     let page = |notice| pages::confirm(user.as_ref(), next.as_ref(), Some(notice));
     let confirm = auth.confirm().await.map_err(|error| Refused::of(error, wants, page))?;
     let right = is_right(accounts, passwords, confirm.user(), &password).await;

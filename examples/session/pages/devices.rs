@@ -54,8 +54,8 @@ fn row(device: &Device) -> maud::Markup {
                 }
                 @if device.remembered() { ", to stay" }
             }
-            p.small { "Logged in " (moment(device.created())) }
-            p.small { "Last seen " (moment(device.last_seen())) }
+            p.small { "Since " (moment(device.created())) }
+            p.small { "Seen " (moment(device.last_seen())) }
         }
         @if !device.is_current() {
             form method="post" action={ "/sessions/" (device.handle()) "/revoke" } {
