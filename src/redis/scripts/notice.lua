@@ -13,5 +13,6 @@ if type(added) == 'table' and added.err and string.find(added.err, 'WRONGTYPE', 
     redis.call('UNLINK', KEYS[1])
     added = redis.call('XADD', KEYS[1], '*', 's', ARGV[1])
 end
-redis.call('PEXPIRE', KEYS[1], 600000)
+local time = redis.call('TIME')
+redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', time[1] * 1000 + 600000))
 return added
