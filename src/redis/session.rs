@@ -12,7 +12,7 @@ use deadpool_redis::redis::{Cmd, RedisError, Value, from_redis_value};
 
 pub use self::record::{Words, number, read_record};
 use self::record::{read_pending, read_user, write_pending, write_record, write_user};
-pub use self::scripts::SCRIPTS;
+pub use self::scripts::{ENDS, SCRIPTS, WRITES, composed};
 use super::Link;
 use crate::clock::Time;
 use crate::config::Evict;

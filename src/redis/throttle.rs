@@ -9,6 +9,7 @@ use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{Cmd, Pipeline, Script};
 
 use super::Link;
+use super::session::{ENDS, WRITES, composed};
 use crate::clock::Time;
 use crate::secret::Digest;
 use crate::session;
@@ -17,12 +18,14 @@ use crate::throttle::{
     MOST_FAILURES, Quota, Rules, SKEW, State, Store, StoreError, Success, TakeKey, Verdict,
 };
 
+const PARTS: &str = include_str!("scripts/throttle_parts.lua");
+
 /// Loaded on each new connection, so that a request is one round trip.
 pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
-    attempt: Script::new(include_str!("scripts/throttle_attempt.lua")),
-    succeeded: Script::new(include_str!("scripts/throttle_succeeded.lua")),
-    undo: Script::new(include_str!("scripts/throttle_undo.lua")),
-    take: Script::new(include_str!("scripts/throttle_take.lua")),
+    attempt: composed(WRITES, PARTS, include_str!("scripts/throttle_attempt.lua")),
+    succeeded: composed(WRITES, PARTS, include_str!("scripts/throttle_succeeded.lua")),
+    undo: composed(ENDS, PARTS, include_str!("scripts/throttle_undo.lua")),
+    take: composed(WRITES, PARTS, include_str!("scripts/throttle_take.lua")),
     forget: Script::new(include_str!("scripts/throttle_forget.lua")),
 });
 
@@ -144,8 +147,8 @@ impl Store for Link {
             .arg(now.millis() + DEVICE_LIFE)
             .arg(MOST_DEVICES)
             .arg(rules.address.refill_ms())
-            .arg(SKEW)
-            .arg(u8::from(success.paid));
+            .arg(u8::from(success.paid))
+            .arg(SKEW);
         self.call::<u64>(call).await?;
         Ok(())
     }

@@ -1,4 +1,3 @@
-#!lua
 -- Asks the bucket of an account and that of an address; charges both where both allow it, and counts a
 -- failure for the account. A device that the account knows has a bucket in the place of both.
 --
@@ -16,52 +15,10 @@
 -- Both are charged, or neither: what is refused costs nothing and prolongs nothing. The same rules are
 -- in src/throttle/rules.rs. A repeat charges once more. A number that cannot be read counts as none.
 -- Keys live until nothing is left to remember, by this server's clock.
-local now, skew = tonumber(ARGV[1]), tonumber(ARGV[10])
 local refill, window, slow = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local most = tonumber(ARGV[8])
 
--- Whole numbers in at most 15 digits, which a double holds exactly.
-local function number(text)
-    if text and #text <= 15 and string.match(text, '^%d+$') then
-        return tonumber(text)
-    end
-    return 0
-end
-
-local function text(value)
-    return string.format('%.0f', value)
-end
-
--- A key of another type is none of ours and gives way.
-local function read(key, ...)
-    local values = redis.pcall('HMGET', key, ...)
-    if values.err and string.find(values.err, 'WRONGTYPE', 1, true) then
-        redis.call('UNLINK', key)
-        return {}
-    elseif values.err then
-        error(values)
-    end
-    return values
-end
-
-local function keep(key, ends)
-    local time = redis.call('TIME')
-    local ms = time[1] * 1000 + math.floor(time[2] / 1000)
-    redis.call('PEXPIREAT', key, text(ms + math.max(ends - now, 0) + skew))
-end
-
-local function ask(tat, every, whole)
-    if tat > now + whole + skew then
-        tat = now + whole
-    end
-    local charged = math.max(tat, now) + every
-    if charged <= now + whole then
-        return true, charged
-    end
-    return false, tat
-end
-
-local account = read(KEYS[1], 't', 'f', 'e')
+local account = read('HMGET', KEYS[1], 't', 'f', 'e') or {}
 local forget, failures = number(account[3]), 0
 if forget > now then
     failures = number(account[2])
@@ -72,7 +29,7 @@ local before, known = number(account[1]), false
 local ends, device_tat, device_failures
 if ARGV[2] ~= '' then
     ends, device_tat, device_failures =
-        string.match(read(KEYS[3], ARGV[2])[1] or '', '^(%d+) (%d+) (%d+)$')
+        string.match(read('HGET', KEYS[3], ARGV[2]) or '', '^(%d+) (%d+) (%d+)$')
     known = number(ends) > now and number(device_failures) < most
 end
 
@@ -82,7 +39,7 @@ if known then
 elseif many then
     refill, window = slow, slow
 end
-local address_before = number(read(KEYS[2], 't')[1])
+local address_before = number(read('HGET', KEYS[2], 't'))
 local own_allows, own = ask(before, refill, window)
 -- Whoever shares an address with an attacker is not kept out where the account knows the device.
 local address_allows, address = true, address_before

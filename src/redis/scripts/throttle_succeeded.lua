@@ -1,49 +1,16 @@
-#!lua
--- Empties the bucket of an account and of its device, gives the address back what it paid, and knows one device more.
+-- Empties the bucket of an account and of its device, gives the address back what it paid, and knows one
+-- device more.
 --
 -- KEYS[1]  the account's HASH
 -- KEYS[2]  the address's HASH: `t` when its bucket will have drained (ms)
 -- KEYS[3]  the account's known devices, a HASH: digest -> `<end> <t> <failures>`
 -- ARGV     1 now (ms)   2 device (32 bytes, or empty)   3 new device (32 bytes, or empty)
---          4 its end (ms)   5 most devices   6 refill of an address   7 ms that clocks may differ
---          8 1 where the attempt was charged to the address, else 0
+--          4 its end (ms)   5 most devices   6 refill of an address   7 1 where the attempt was
+--          charged to the address, else 0   8 ms that clocks may differ
 -- Reply    1
 --
 -- A repeat gives the address one more back, and never more than its burst: an empty bucket stays one.
 -- Over the bound the device goes that ends first. The devices' key ends with the last of them.
-local now, skew = tonumber(ARGV[1]), tonumber(ARGV[7])
-
--- Whole numbers in at most 15 digits, which a double holds exactly.
-local function number(text)
-    if text and #text <= 15 and string.match(text, '^%d+$') then
-        return tonumber(text)
-    end
-    return 0
-end
-
-local function text(value)
-    return string.format('%.0f', value)
-end
-
-local function keep(key, ends)
-    local time = redis.call('TIME')
-    local ms = time[1] * 1000 + math.floor(time[2] / 1000)
-    redis.call('PEXPIREAT', key, text(ms + math.max(ends - now, 0) + skew))
-end
-
--- A key of another type is none of ours and gives way.
-local function read(command, key, ...)
-    local reply = redis.pcall(command, key, ...)
-    if type(reply) == 'table' and reply.err then
-        if not string.find(reply.err, 'WRONGTYPE', 1, true) then
-            error(reply)
-        end
-        redis.call('UNLINK', key)
-        return false
-    end
-    return reply
-end
-
 redis.call('UNLINK', KEYS[1])
 
 if ARGV[2] ~= '' then
@@ -54,7 +21,7 @@ if ARGV[2] ~= '' then
 end
 
 -- Only where it was paid into: whoever succeeds a lot would keep it open for guesses at others.
-local stored = ARGV[8] == '1' and read('HGET', KEYS[2], 't')
+local stored = ARGV[7] == '1' and read('HGET', KEYS[2], 't')
 if stored then
     local tat = math.max(number(stored) - tonumber(ARGV[6]), 0)
     redis.call('HSET', KEYS[2], 't', text(tat))

@@ -1,4 +1,3 @@
-#!lua
 -- Asks one bucket, and charges it where it allows it.
 --
 -- KEYS[1]  the bucket's HASH: `t` when it will have drained (ms)
@@ -7,35 +6,10 @@
 --
 -- What is refused costs nothing and prolongs nothing. A repeat charges once more. The key lives until
 -- its bucket has drained, by this server's clock. A key of another type gives way.
-local now, refill, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local skew = tonumber(ARGV[4])
-
-local stored = redis.pcall('HGET', KEYS[1], 't')
-if type(stored) == 'table' and stored.err then
-    if not string.find(stored.err, 'WRONGTYPE', 1, true) then
-        return stored
-    end
-    redis.call('UNLINK', KEYS[1])
-    stored = false
-end
-local before = 0
-if stored and #stored <= 15 and string.match(stored, '^%d+$') then
-    before = tonumber(stored)
-end
-
-local tat = before
-if tat > now + window + skew then
-    tat = now + window
-end
-local charged = math.max(tat, now) + refill
-local allowed = charged <= now + window
-if allowed then
-    tat = charged
-end
+local before = number(read('HGET', KEYS[1], 't'))
+local allowed, tat = ask(before, tonumber(ARGV[2]), tonumber(ARGV[3]))
 if tat ~= before then
-    local time = redis.call('TIME')
-    local ms = time[1] * 1000 + math.floor(time[2] / 1000)
-    redis.call('HSET', KEYS[1], 't', string.format('%.0f', tat))
-    redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', ms + math.max(tat - now, 0) + skew))
+    redis.call('HSET', KEYS[1], 't', text(tat))
+    keep(KEYS[1], tat)
 end
 return { allowed and 1 or 0, tat }

@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Takes back what an attempt cost that was looked at by nobody.
 --
 -- KEYS[1]  the account's HASH: `t` when its bucket will have drained (ms), `f` failures in a row,
@@ -12,38 +11,11 @@
 --
 -- An account that a success has emptied meanwhile, and one that failed too often, stay as they are. A
 -- repeat gives one more back, and never more than the burst.
-local now, skew, most = tonumber(ARGV[1]), tonumber(ARGV[7]), tonumber(ARGV[5])
-
--- Whole numbers in at most 15 digits, which a double holds exactly.
-local function number(text)
-    if text and #text <= 15 and string.match(text, '^%d+$') then
-        return tonumber(text)
-    end
-    return 0
-end
-
-local function text(value)
-    return string.format('%.0f', value)
-end
-
-local function keep(key, ends)
-    local time = redis.call('TIME')
-    local ms = time[1] * 1000 + math.floor(time[2] / 1000)
-    redis.call('PEXPIREAT', key, text(ms + math.max(ends - now, 0) + skew))
-end
-
--- A key of another type is none of ours; the next attempt clears it away.
-local function read(key, ...)
-    local values = redis.pcall('HMGET', key, ...)
-    if values.err then
-        return {}
-    end
-    return values
-end
+local most = tonumber(ARGV[5])
 
 if ARGV[2] ~= '' then
     local ends, tat, failures =
-        string.match(read(KEYS[3], ARGV[2])[1] or '', '^(%d+) (%d+) (%d+)$')
+        string.match(read('HGET', KEYS[3], ARGV[2]) or '', '^(%d+) (%d+) (%d+)$')
     if number(ends) > now then
         tat = math.max(number(tat) - tonumber(ARGV[3]), 0)
         failures = math.max(number(failures) - 1, 0)
@@ -52,7 +24,7 @@ if ARGV[2] ~= '' then
     return 1
 end
 
-local account = read(KEYS[1], 't', 'f', 'e')
+local account = read('HMGET', KEYS[1], 't', 'f', 'e') or {}
 local failures, forget = number(account[2]), number(account[3])
 if forget > now and failures > 0 and failures < most then
     local tat = math.max(number(account[1]) - tonumber(ARGV[3]), 0)
@@ -61,7 +33,7 @@ if forget > now and failures > 0 and failures < most then
     redis.call('HSET', KEYS[1], 't', text(tat), 'f', text(failures), 'e', text(forget))
     keep(KEYS[1], math.max(tat, forget))
 end
-local address = read(KEYS[2], 't')[1]
+local address = read('HGET', KEYS[2], 't')
 if address then
     local tat = math.max(number(address) - tonumber(ARGV[4]), 0)
     redis.call('HSET', KEYS[2], 't', text(tat))

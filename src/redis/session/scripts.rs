@@ -39,16 +39,20 @@ pub struct Scripts {
 }
 
 /// A full Redis refuses it before it starts.
-const WRITES: &str = "#!lua";
+pub const WRITES: &str = "#!lua";
 /// A full Redis lets it through: what ends something makes room.
-const ENDS: &str = "#!lua flags=allow-oom";
+pub const ENDS: &str = "#!lua flags=allow-oom";
 
 fn alone(first_line: &str, text: &str) -> Script {
     Script::new(&format!("{first_line}\n{text}"))
 }
 
 fn with_parts(first_line: &str, text: &str) -> Script {
-    let parts = include_str!("../scripts/session_parts.lua");
+    composed(first_line, include_str!("../scripts/session_parts.lua"), text)
+}
+
+/// Redis reads the first line before it runs anything; what several scripts share stands behind it.
+pub fn composed(first_line: &str, parts: &str, text: &str) -> Script {
     Script::new(&format!("{first_line}\n{parts}\n{text}"))
 }
 
